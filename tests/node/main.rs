@@ -1,0 +1,9 @@
+//! The program as its users meet it: bytes in, bytes out, through the built binary.
+
+mod conversations;
+mod process;
+mod reading;
+mod readme;
+mod samples;
+mod support;
+mod writing;
