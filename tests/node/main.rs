@@ -1,6 +1,9 @@
 //! The program as its users meet it: bytes in, bytes out, through the built binary.
 
+mod bounds;
 mod conversations;
+mod damage;
+mod model;
 mod process;
 mod reading;
 mod readme;

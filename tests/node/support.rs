@@ -110,3 +110,45 @@ pub fn without_times(text: &str) -> String {
     }
     masked
 }
+
+/// Random numbers that are the same for the same seed on every machine (splitmix64).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).expect("it is below a usize")
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// The shortest list that still fails, as far as leaving things out of a failing one leads there.
+pub fn shortest<T: Clone>(failing: &[T], fails: impl Fn(&[T]) -> bool) -> Vec<T> {
+    let mut shortest = failing.to_vec();
+    let mut step = shortest.len() / 2;
+    while step > 0 {
+        let mut from = 0;
+        while from < shortest.len() {
+            let mut shorter = shortest.clone();
+            shorter.drain(from..shorter.len().min(from + step));
+            if fails(&shorter) {
+                shortest = shorter;
+            } else {
+                from += step;
+            }
+        }
+        step /= 2;
+    }
+    shortest
+}

@@ -1,0 +1,358 @@
+//! Damaged input: whatever becomes of a message, the next sound one is answered, and nothing is passed over in silence.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::thread;
+
+use least_connections::{Node, serve};
+use serde_json::value::RawValue;
+
+use crate::support::{Random, run, run_in_pieces, shortest, start_on_one_stream};
+
+/// Sound messages of every kind, to be damaged.
+const TEMPLATES: &[&str] = &[
+    r#"{"src":"c","dest":"n","body":{"type":"init","msg_id":1,"backends":["a","b"],"algorithm":"least-connections","node_id":"n","node_ids":["n","m"]}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"http_request","msg_id":2,"method":"GET","path":"/é","headers":{"h":[1,{"i":null}]}}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"http_request","msg_id":3,"algorithm":"least-connections","active_connections":{"a":5,"b":2}}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"request_complete","msg_id":4,"backend":"a"}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"stats","msg_id":5}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"echo","msg_id":6,"echo":{"k":[1.5,"\u00e9\n",{}],"k":true}}}"#,
+    r#"{"src":"c","dest":"n","body":{"type":"init_ok","in_reply_to":7}}"#,
+    r#"{"type":"http_request","msg_id":8}"#,
+    "{\n  \"src\": \"c\",\n  \"dest\": \"n\",\n  \"body\": {\n    \"type\": \"http_request\",\n    \"active_connections\": {\n      \"a\": 1\n    }\n  }\n}",
+];
+
+/// Values of every type, some of them at the edge of what JSON is.
+const VALUES: &[&str] = &[
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "-1",
+    "1.0",
+    "1e0",
+    "1e999",
+    "-1E+999",
+    "9007199254740992",
+    "18446744073709551615",
+    "18446744073709551616",
+    "\"\"",
+    "\"a\"",
+    "\"type\"",
+    "\"\\ud800\"",
+    "\"\\udc00\\ud800\"",
+    "\"\\u0000\"",
+    "[]",
+    "[[]]",
+    "[\"a\",\"a\"]",
+    "[null]",
+    "{}",
+    "{\"a\":1}",
+    "{\"a\":1,\"a\":2}",
+    "{\"\\ud800\":1}",
+    "{\"type\":\"stats\"}",
+    "{\"src\":\"c\",\"dest\":\"n\",\"body\":{}}",
+];
+
+/// The byte ranges in which a JSON text's values stand, keys included.
+fn values(text: &str) -> Vec<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let (mut found, mut open) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        at += 1;
+        match bytes[begin] {
+            b'"' => {
+                while bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+                found.push((begin, at));
+            }
+            b'{' | b'[' => open.push(begin),
+            b'}' | b']' => found.push((open.pop().expect("the template is sound"), at)),
+            b'0'..=b'9' | b'-' | b'a'..=b'z' => {
+                while bytes[at].is_ascii_alphanumeric() || b".+-".contains(&bytes[at]) {
+                    at += 1;
+                }
+                found.push((begin, at));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Every template with every value in every place, and with every key or value twice.
+fn every_value_in_every_place() -> Vec<Vec<u8>> {
+    let mut damaged = Vec::new();
+    for template in TEMPLATES {
+        for (begin, end) in values(template) {
+            let (before, value, after) =
+                (&template[..begin], &template[begin..end], &template[end..]);
+            damaged.extend(
+                VALUES
+                    .iter()
+                    .map(|other| format!("{before}{other}{after}").into_bytes()),
+            );
+            let member = after
+                .strip_prefix(':')
+                .and_then(|rest| rest.find([',', '}']).map(|end| &rest[..end]));
+            if let Some(member) = member {
+                damaged.push(format!("{before}{value}:{member},{value}{after}").into_bytes());
+                damaged.push(format!("{before}{value}:null,{value}{after}").into_bytes());
+            }
+        }
+    }
+    damaged
+}
+
+/// A template, damaged in one or several ways.
+fn damaged_at_random(random: &mut Random) -> Vec<u8> {
+    let mut text = random.pick(TEMPLATES).as_bytes().to_vec();
+    for _ in 0..=random.below(3) {
+        if text.is_empty() {
+            break;
+        }
+        let at = random.below(text.len());
+        let until = text.len().min(at + 1 + random.below(8));
+        match random.below(10) {
+            0 => drop(text.drain(at..until)),
+            1 => drop(text.splice(at..at, text[at..until].to_vec())),
+            2 => text[at] = u8::try_from(random.below(256)).expect("it is a byte"),
+            3 => text.truncate(at),
+            4 => drop(text.drain(..at)),
+            5 => {
+                let other = random.pick(TEMPLATES).as_bytes();
+                let from = random.below(other.len());
+                text.truncate(at);
+                text.extend_from_slice(&other[from..]);
+            }
+            6 => text.insert(at, *random.pick(b"{}[]\",:\\\n\r \t\0\x7f\x80\xc3\xff")),
+            7 => drop(text.splice(at..at, random.pick(VALUES).bytes())),
+            8 => drop(text.splice(at..at, *b"\xed\xa0\x80")),
+            _ => text.swap(at, until - 1),
+        }
+    }
+    text
+}
+
+fn sound(number: usize) -> String {
+    format!(
+        "{{\"src\":\"c\",\"dest\":\"n\",\"body\":{{\"type\":\"echo\",\"msg_id\":{number},\"echo\":\"sound\"}}}}\n"
+    )
+}
+
+fn answer_to_sound(number: usize) -> String {
+    format!(
+        "{{\"src\": \"n\", \"dest\": \"c\", \"body\": {{\"type\": \"echo_ok\", \"in_reply_to\": {number}, \"echo\": \"sound\"}}}}"
+    )
+}
+
+/// Each damaged message on lines of its own, and a sound one after it.
+fn input(damaged: &[Vec<u8>]) -> Vec<u8> {
+    let mut input = Vec::new();
+    for (number, text) in damaged.iter().enumerate() {
+        input.extend_from_slice(text);
+        input.push(b'\n');
+        input.extend_from_slice(sound(number).as_bytes());
+    }
+    input
+}
+
+/// Whether a line is a reply: an object of the reply's form, with a known type. (An echo in it may hold numbers and
+/// texts that are JSON and that few readers have a type for.)
+fn is_reply(line: &str) -> bool {
+    type Object<'a> = BTreeMap<String, &'a RawValue>;
+    let Ok(outer) = serde_json::from_str::<Object>(line) else {
+        return false;
+    };
+    let inner = outer
+        .get("body")
+        .map(|body| serde_json::from_str::<Object>(body.get()));
+    let is_text = |key: &str| {
+        outer
+            .get(key)
+            .is_some_and(|value| value.get().starts_with('"'))
+    };
+    let body = match inner {
+        Some(Ok(body)) if is_text("src") && is_text("dest") && outer.len() == 3 => body,
+        None => outer,
+        _ => return false,
+    };
+    let types = [
+        "init_ok",
+        "http_response",
+        "request_complete_ok",
+        "stats_ok",
+        "echo_ok",
+        "error",
+    ];
+    body.get("type")
+        .is_some_and(|kind| types.contains(&kind.get().trim_matches('"')))
+}
+
+/// What is wrong with the program's way through these damaged messages, if anything.
+fn complaint(damaged: &[Vec<u8>]) -> Option<String> {
+    let mut child = start_on_one_stream();
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let input = input(damaged);
+    let output = thread::scope(|scope| {
+        scope.spawn(move || std::io::Write::write_all(&mut stdin, &input));
+        child.wait_with_output().expect("it ends")
+    });
+    if output.status.code() != Some(0) {
+        return Some(format!("it ended with {}", output.status));
+    }
+    let said = String::from_utf8(output.stdout).expect("all that it says is UTF-8");
+    let mut lines = said.lines();
+    for (number, text) in damaged.iter().enumerate() {
+        let answer = answer_to_sound(number);
+        let mut about_the_damaged = 0;
+        loop {
+            let Some(line) = lines.next() else {
+                return Some(format!("sound message {number} has no answer"));
+            };
+            if line == answer {
+                break;
+            }
+            about_the_damaged += 1;
+            if !is_reply(line) && !line.starts_with("least-connections: line ") {
+                return Some(format!("this is neither a reply nor a remark: {line}"));
+            }
+        }
+        let blank = text.iter().all(|byte| b" \t\r\n".contains(byte));
+        if !blank && about_the_damaged == 0 {
+            return Some(format!(
+                "damaged message {number} was passed over in silence"
+            ));
+        }
+    }
+    lines
+        .next()
+        .map(|line| format!("too much was said: {line}"))
+}
+
+#[track_caller]
+fn assert_survived(damaged: &[Vec<u8>], origin: &str) {
+    if complaint(damaged).is_none() {
+        return;
+    }
+    let mut short = shortest(damaged, |damaged| complaint(damaged).is_some());
+    if let [only] = &short[..] {
+        short = vec![shortest(only, |text| complaint(&[text.to_vec()]).is_some())];
+    }
+    let complaint = complaint(&short).expect("there was one a moment ago");
+    panic!(
+        "{origin}: {complaint}\n{}",
+        String::from_utf8_lossy(&input(&short))
+    );
+}
+
+#[test]
+fn a_value_of_any_type_in_any_place_takes_no_later_message_with_it() {
+    let damaged = every_value_in_every_place();
+    assert!(damaged.len() > 2000, "only {}", damaged.len());
+    assert_survived(&damaged, "every value in every place");
+}
+
+#[test]
+fn a_hundred_thousand_messages_damaged_at_random_take_no_later_message_with_them() {
+    for seed in 0..100 {
+        let mut random = Random(seed);
+        let damaged: Vec<_> = (0..1000).map(|_| damaged_at_random(&mut random)).collect();
+        assert_survived(&damaged, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn every_line_on_standard_output_is_a_reply_also_when_all_input_is_damaged() {
+    let mut random = Random(7);
+    let damaged: Vec<_> = (0..5000).map(|_| damaged_at_random(&mut random)).collect();
+    let said = run(&[], damaged.join(&b'\n'));
+    assert_eq!(said.status, Some(0));
+    for line in said.replies.lines() {
+        assert!(is_reply(line), "{line}");
+    }
+}
+
+/// Input of every kind in which no reply depends on the clock.
+fn mixed_input(random: &mut Random) -> Vec<u8> {
+    let mut damaged: Vec<_> = (0..200).map(|_| damaged_at_random(random)).collect();
+    damaged.retain(|text| !text.windows(5).any(|bytes| bytes == b"stats"));
+    for text in TEMPLATES {
+        damaged.insert(
+            random.below(damaged.len()),
+            text.replace('\n', "\r\n")
+                .replace("stats", "echo")
+                .into_bytes(),
+        );
+    }
+    [b"\xef\xbb\xbf", &damaged.join(&b'\n')[..]].concat()
+}
+
+#[test]
+fn the_same_input_in_pieces_of_any_size_gives_the_same_replies_and_remarks() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let input = mixed_input(&mut random);
+        let whole = run(&["a", "b"], &input);
+        assert_eq!(
+            run(&["a", "b"], &input),
+            whole,
+            "seed {seed}, the second time"
+        );
+        let mut pieces = Vec::new();
+        let mut rest = &input[..];
+        while !rest.is_empty() {
+            let (piece, more) = rest.split_at(1 + random.below(rest.len().min(300)));
+            pieces.push(piece);
+            rest = more;
+        }
+        assert_eq!(
+            run_in_pieces(&["a", "b"], &pieces),
+            whole,
+            "seed {seed}, in pieces"
+        );
+    }
+}
+
+/// A reader that hands out a random number of bytes at a time, mostly few.
+struct InPieces<'a>(&'a [u8], Random);
+
+impl Read for InPieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let size = if self.1.below(10) == 0 {
+            5000
+        } else {
+            1 + self.1.below(3)
+        };
+        let size = size.min(into.len());
+        self.0.read(&mut into[..size])
+    }
+}
+
+#[test]
+fn the_same_bytes_read_few_at_a_time_give_the_same_replies_and_remarks() {
+    for seed in 0..50 {
+        let input = mixed_input(&mut Random(seed));
+        let said = |input: &mut dyn Read| {
+            let (mut replies, mut remarks) = (Vec::new(), Vec::new());
+            serve(
+                &mut Node::new(vec!["a".to_owned()]),
+                input,
+                &mut replies,
+                &mut remarks,
+            )
+            .expect("memory takes all");
+            (replies, remarks)
+        };
+        let whole = said(&mut &input[..]);
+        assert!(
+            said(&mut InPieces(&input, Random(seed))) == whole,
+            "seed {seed}"
+        );
+    }
+}
