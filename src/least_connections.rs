@@ -1,13 +1,15 @@
-//! The balancer: which backend gets the next request, and how many requests each one is busy with.
+//! The balancer: which backend gets the next request, and how many active connections each one has.
 //!
-//! It knows nothing of JSON, reads and writes nothing, and has no clock: a caller says what time it is. Every
-//! operation either happens whole or is refused and changes nothing.
+//! It has no input or output, and no clock: a caller passes the time. Each operation either succeeds or
+//! returns a [`Refusal`] and changes nothing.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::error::Refusal;
+use serde::Deserialize;
+
+use crate::error::{Names, Refusal};
 
 /// One backend of the pool and its counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +17,9 @@ pub struct Backend {
     name: Rc<str>,
     active_connections: u64,
     total_requests: u64,
-    last_used: Option<u64>,
+    /// Only meaningful once `total_requests` is above zero.
+    last_used: u64,
+    draining: bool,
 }
 
 impl Backend {
@@ -24,216 +28,241 @@ impl Backend {
             name: name.into(),
             active_connections: 0,
             total_requests: 0,
-            last_used: None,
+            last_used: 0,
+            draining: false,
         }
     }
 
-    /// The name that requests and replies call it by: any text, also empty.
-    #[must_use]
+    /// Its name: any string, also an empty one.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How many requests it is busy with: last reported (or 0 at the start) + routed - completed since then.
-    #[must_use]
+    /// The requests in flight: last reported (or 0 at the start) + routed - completed since then.
     pub fn active_connections(&self) -> u64 {
         self.active_connections
     }
 
-    /// How many requests were routed to it since the pool was set up.
-    #[must_use]
+    /// How many requests were routed to it.
     pub fn total_requests(&self) -> u64 {
         self.total_requests
     }
 
     /// When the last request was routed to it, in milliseconds since the Unix epoch.
-    #[must_use]
     pub fn last_used(&self) -> Option<u64> {
-        self.last_used
+        (self.total_requests > 0).then_some(self.last_used)
+    }
+
+    /// Whether it takes no new requests.
+    pub fn draining(&self) -> bool {
+        self.draining
     }
 }
 
-/// Who may bring a backend into the pool.
+/// How a backend can get into the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Membership {
-    /// Nobody: the pool was configured.
+    /// Only by configuration.
     Closed,
-    /// Every report of active connections.
+    /// A report adds the backends that it names.
     Open,
-    /// As `Open`, and the first report that names a backend replaces the backends there are, which were guessed.
+    /// As `Open`, but the first report that names a backend replaces the whole pool, which was guessed.
     Guessed,
 }
 
-/// An ordered pool of backends, of which the one with the fewest active connections gets the next request.
-#[derive(Debug, Clone)]
+/// An ordered pool of backends. The one with the fewest active connections gets the next request.
+#[derive(Debug)]
 pub struct LeastConnections {
     backends: Vec<Backend>,
-    /// Where in `backends` each name stands.
-    places: HashMap<Rc<str>, usize>,
+    /// The index in `backends` of each name. Made by the first lookup.
+    indices: OnceCell<HashMap<Rc<str>, usize>>,
     membership: Membership,
 }
 
-/// Active connections as a caller counts them, and for each backend that it names its place in the pool.
-///
-/// Made by [`LeastConnections::place`], and good for the pool as it was then.
-#[derive(Debug)]
-pub struct Report<'a> {
-    counts: &'a [(Cow<'a, str>, u64)],
-    /// For each of `counts`, where in the pool its backend stands, if it does. `None` where they follow the pool from
-    /// its beginning, as most reports do: nothing has to be looked up then.
-    places: Option<Vec<Option<usize>>>,
-}
+/// Active connections as a caller reports them: at most 2^53 - 1, the largest integer that every JSON parser keeps exact.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Count(u64);
 
-impl Report<'_> {
-    fn iter(&self) -> impl Iterator<Item = (&str, u64, Option<usize>)> {
-        let counts = self.counts.iter().enumerate();
-        counts.map(|(index, (name, count))| {
-            let place = match &self.places {
-                None => Some(index),
-                Some(places) => places.get(index).copied().flatten(),
-            };
-            (name.as_ref(), *count, place)
-        })
+impl TryFrom<u64> for Count {
+    type Error = &'static str;
+
+    fn try_from(count: u64) -> Result<Self, Self::Error> {
+        if count >= 1 << 53 {
+            return Err("larger than 2^53 - 1");
+        }
+        Ok(Self(count))
     }
 }
 
-/// Where a request was routed to, and the pool after that.
+/// Reported counts, and where in the pool their backends are.
+///
+/// Made by [`LeastConnections::locate`], and valid until the pool changes.
+#[derive(Debug)]
+pub struct Report<'a, S> {
+    counts: &'a [(S, Count)],
+    location: Location,
+}
+
+#[derive(Debug)]
+enum Location {
+    /// The report names the pool's first backends in the pool's order, as most reports do.
+    InOrder,
+    /// The index in the pool of each backend of the report, if the pool has it.
+    Indices(Vec<Option<usize>>),
+}
+
+impl<S: AsRef<str>> Report<'_, S> {
+    fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.counts.iter().map(|(name, _)| name.as_ref())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, u64, Option<usize>)> {
+        let counts = self.counts.iter().enumerate();
+        counts.map(|(position, (name, count))| {
+            let index = match &self.location {
+                Location::InOrder => Some(position),
+                Location::Indices(indices) => indices.get(position).copied().flatten(),
+            };
+            (name.as_ref(), count.0, index)
+        })
+    }
+
+    /// The first name that the pool does not have.
+    fn first_new(&self) -> Option<&str> {
+        match &self.location {
+            Location::InOrder => None,
+            Location::Indices(indices) => {
+                let new = indices.iter().position(Option::is_none)?;
+                self.names().nth(new)
+            }
+        }
+    }
+}
+
+/// The backend that got a request, and the pool after that.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// The backend that got the request.
     pub backend: &'a Backend,
-    /// All backends, in the pool's order.
     pub backends: &'a [Backend],
 }
 
 impl LeastConnections {
-    /// A pool without backends, which every report may bring some into.
-    #[must_use]
+    /// An empty pool. Reports add backends to it.
     pub fn open() -> Self {
-        Self::new::<&str>(&[], Membership::Open)
+        Self::new([""; 0], Membership::Open)
     }
 
-    /// A pool of just these backends. No name may stand in the list twice.
-    #[must_use]
-    pub fn configured<S: AsRef<str>>(names: &[S]) -> Self {
+    /// A pool of these backends, all different. Reports add none.
+    pub fn configured<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::new(names, Membership::Closed)
     }
 
-    /// An open pool with these backends, until a report says which there are. No name may stand in the list twice.
-    #[must_use]
-    pub fn guessed<S: AsRef<str>>(names: &[S]) -> Self {
+    /// A pool of these backends, all different, until the first report that names others.
+    pub fn guessed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::new(names, Membership::Guessed)
     }
 
-    fn new<S: AsRef<str>>(names: &[S], membership: Membership) -> Self {
-        let mut pool = Self {
-            backends: Vec::with_capacity(names.len()),
-            places: HashMap::with_capacity(names.len()),
+    fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>, membership: Membership) -> Self {
+        let names = names.into_iter();
+        Self {
+            backends: names.map(|name| Backend::new(name.as_ref())).collect(),
+            indices: OnceCell::new(),
             membership,
-        };
-        for name in names {
-            pool.push(Backend::new(name.as_ref()));
         }
-        pool
     }
 
     /// All backends, in the pool's order.
-    #[must_use]
     pub fn backends(&self) -> &[Backend] {
         &self.backends
     }
 
-    /// Finds the backends that a caller's counts name. Whether the pool takes all of them in is for
-    /// [`route`](Self::route) to say.
+    /// Finds the backends that a report names, for [`route`](Self::route).
     ///
     /// # Errors
     ///
-    /// [`Refusal::NamedTwice`] where one backend has two counts.
-    pub fn place<'a>(&self, counts: &'a [(Cow<'a, str>, u64)]) -> Result<Report<'a>, Refusal> {
-        let follows_pool = counts.len() <= self.backends.len()
-            && counts
-                .iter()
-                .zip(&self.backends)
-                .all(|((name, _), backend)| *name == *backend.name);
-        if follows_pool {
+    /// [`Refusal::ListedTwice`] if the report names a backend twice.
+    pub fn locate<'a, S: AsRef<str>>(
+        &self,
+        counts: &'a [(S, Count)],
+    ) -> Result<Report<'a, S>, Refusal> {
+        let in_order = counts.len() <= self.backends.len()
+            && (counts.iter().zip(&self.backends))
+                .all(|((name, _), backend)| *name.as_ref() == *backend.name);
+        if in_order {
             return Ok(Report {
                 counts,
-                places: None,
+                location: Location::InOrder,
             });
         }
         let mut seen = vec![false; self.backends.len()];
-        let mut strangers = HashSet::new();
-        let mut places = Vec::with_capacity(counts.len());
+        let mut new = HashSet::new();
+        let mut indices = Vec::with_capacity(counts.len());
         for (name, _) in counts {
-            let place = self.find(name);
-            let named_before = match place.and_then(|place| seen.get_mut(place)) {
+            let name = name.as_ref();
+            let index = self.find(name);
+            let seen_before = match index.and_then(|index| seen.get_mut(index)) {
                 Some(seen) => std::mem::replace(seen, true),
-                None => !strangers.insert(name),
+                None => !new.insert(name),
             };
-            if named_before {
-                return Err(Refusal::NamedTwice {
+            if seen_before {
+                return Err(Refusal::ListedTwice {
+                    name: name.to_owned(),
                     field: "active_connections",
-                    name: name.to_string(),
                 });
             }
-            places.push(place);
+            indices.push(index);
         }
         Ok(Report {
             counts,
-            places: Some(places),
+            location: Location::Indices(indices),
         })
     }
 
-    /// Routes one request: to the backend with the fewest active connections, on a tie to the first in the pool's
-    /// order. The counts of a `report` replace the pool's own before that. `now` is in milliseconds since the Unix
-    /// epoch.
+    /// Routes one request to the backend with the fewest active connections, draining ones left out.
+    ///
+    /// A tie goes to the first in the pool's order. The counts of a `report` replace the pool's own first. `now` is in
+    /// milliseconds since the Unix epoch.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownBackend`] where the report names a backend that a configured pool does not have, and
-    /// [`Refusal::EmptyPool`] where there is none at all.
-    #[expect(clippy::indexing_slicing, reason = "`fewest` is a place in the pool")]
-    pub fn route(
+    /// [`Refusal::UnknownBackend`] if the report names a backend that a configured pool does not have, and
+    /// [`Refusal::EmptyPool`] or [`Refusal::AllDraining`] if there is nothing to route to.
+    #[expect(clippy::indexing_slicing, reason = "`enumerate` made the index")]
+    pub fn route<S: AsRef<str>>(
         &mut self,
-        report: Option<&Report<'_>>,
+        report: Option<&Report<'_, S>>,
         now: u64,
     ) -> Result<Decision<'_>, Refusal> {
         if let Some(report) = report {
-            self.take(report)?;
+            self.check(report)?;
+            self.apply(report);
         }
-        let Some(place) = self.fewest() else {
-            let open = self.membership != Membership::Closed;
-            return Err(Refusal::EmptyPool { open });
+        // `min_by_key` returns the first minimum, which is the rule for ties.
+        let fewest = (self.backends.iter().enumerate())
+            .filter(|(_, backend)| !backend.draining)
+            .min_by_key(|(_, backend)| backend.active_connections);
+        let Some((index, _)) = fewest else {
+            return Err(self.nothing_available());
         };
-        let backend = &mut self.backends[place];
+        let backend = &mut self.backends[index];
         // Cannot overflow: reports stay below 2^53, and the rest would take 2^63 requests.
         backend.active_connections += 1;
         backend.total_requests += 1;
-        backend.last_used = Some(now);
+        backend.last_used = now;
         Ok(Decision {
-            backend: &self.backends[place],
+            backend: &self.backends[index],
             backends: &self.backends,
         })
-    }
-
-    /// The place of the backend with the fewest active connections: the first that has the smallest count there is.
-    fn fewest(&self) -> Option<usize> {
-        let counts = || self.backends.iter().map(Backend::active_connections);
-        let smallest = counts().min()?;
-        counts().position(|count| count == smallest)
     }
 
     /// Ends a request that was routed to `backend`.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownBackend`] where the pool does not have it, [`Refusal::NoneActive`] where it has no request
-    /// that could end.
+    /// [`Refusal::UnknownBackend`] if the pool does not have it, [`Refusal::NoneActive`] if it has no active connection.
     pub fn complete(&mut self, backend: &str) -> Result<(), Refusal> {
-        let place = self.find(backend);
-        let Some(found) = place.and_then(|place| self.backends.get_mut(place)) else {
-            return Err(self.unknown(backend));
-        };
+        let found = self.backend_mut(backend)?;
         match found.active_connections.checked_sub(1) {
             Some(fewer) => found.active_connections = fewer,
             None => return Err(Refusal::NoneActive(backend.to_owned())),
@@ -241,25 +270,58 @@ impl LeastConnections {
         Ok(())
     }
 
-    /// Takes a report over, whole or not at all.
-    fn take(&mut self, report: &Report<'_>) -> Result<(), Refusal> {
-        let stranger = report.iter().find(|(_, _, place)| place.is_none());
-        if let (Membership::Closed, Some((name, _, _))) = (self.membership, stranger) {
+    /// Takes `backend` out of the choice (`draining`), or puts it back.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::UnknownBackend`] if the pool does not have it.
+    pub fn set_draining(&mut self, backend: &str, draining: bool) -> Result<(), Refusal> {
+        self.backend_mut(backend)?.draining = draining;
+        Ok(())
+    }
+
+    /// Checks that the pool can take this report, and that there is a backend to route to then.
+    fn check<S: AsRef<str>>(&self, report: &Report<'_, S>) -> Result<(), Refusal> {
+        let new = report.first_new();
+        if let (Membership::Closed, Some(name)) = (self.membership, new) {
             return Err(self.unknown(name));
         }
-        if self.membership == Membership::Guessed && !report.counts.is_empty() {
-            // What was routed to a backend of the guess stays true of it if it turns out to be one.
-            let guess = std::mem::replace(self, Self::open());
-            for (name, count, place) in report.iter() {
-                let guessed = place.and_then(|place| guess.backends.get(place));
-                let mut backend = guessed.cloned().unwrap_or_else(|| Backend::new(name));
-                backend.active_connections = count;
-                self.push(backend);
+        if self.is_replaced_by(report) {
+            let mut backends = report.iter().map(|(_, _, index)| self.backends.get(index?));
+            // A new backend is not draining.
+            if backends.all(|backend| backend.is_some_and(Backend::draining)) {
+                return Err(Refusal::AllDraining(Names::of(report.names())));
             }
-            return Ok(());
+        } else if new.is_none() && self.backends.iter().all(Backend::draining) {
+            return Err(self.nothing_available());
         }
-        for (name, count, place) in report.iter() {
-            match place.and_then(|place| self.backends.get_mut(place)) {
+        Ok(())
+    }
+
+    /// Takes the counts of a report that [`check`](Self::check) has passed.
+    fn apply<S: AsRef<str>>(&mut self, report: &Report<'_, S>) {
+        if self.is_replaced_by(report) {
+            // The old index goes before the new backends come, because each can take 100 MB.
+            self.indices = OnceCell::new();
+            let named = report.iter().map(|(name, count, index)| {
+                let guessed = index.and_then(|index| self.backends.get(index));
+                Backend {
+                    active_connections: count,
+                    ..guessed.cloned().unwrap_or_else(|| Backend::new(name))
+                }
+            });
+            self.backends = named.collect();
+            self.membership = Membership::Open;
+            return;
+        }
+        if let Location::InOrder = report.location {
+            for (backend, (_, count)) in self.backends.iter_mut().zip(report.counts) {
+                backend.active_connections = count.0;
+            }
+            return;
+        }
+        for (name, count, index) in report.iter() {
+            match index.and_then(|index| self.backends.get_mut(index)) {
                 Some(backend) => backend.active_connections = count,
                 None => self.push(Backend {
                     active_connections: count,
@@ -267,178 +329,70 @@ impl LeastConnections {
                 }),
             }
         }
-        Ok(())
     }
 
-    /// Where `name` stands in the pool.
-    fn find(&self, name: &str) -> Option<usize> {
-        self.places.get(name).copied()
+    /// Whether the pool is a guess, and this report says which backends there are.
+    fn is_replaced_by<S>(&self, report: &Report<'_, S>) -> bool {
+        self.membership == Membership::Guessed && !report.counts.is_empty()
     }
 
     fn push(&mut self, backend: Backend) {
-        self.places
-            .insert(Rc::clone(&backend.name), self.backends.len());
+        if let Some(indices) = self.indices.get_mut() {
+            indices.insert(Rc::clone(&backend.name), self.backends.len());
+        }
         self.backends.push(backend);
     }
 
+    /// The index of a backend, if the pool has it.
+    fn find(&self, name: &str) -> Option<usize> {
+        let indices = self.indices.get_or_init(|| {
+            let names = self.backends.iter().map(|backend| Rc::clone(&backend.name));
+            names.zip(0..).collect()
+        });
+        indices.get(name).copied()
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`find` returns indices of `backends`"
+    )]
+    fn backend_mut(&mut self, name: &str) -> Result<&mut Backend, Refusal> {
+        match self.find(name) {
+            Some(index) => Ok(&mut self.backends[index]),
+            None => Err(self.unknown(name)),
+        }
+    }
+
     fn unknown(&self, backend: &str) -> Refusal {
-        Refusal::unknown_backend(backend, self.backends.iter().map(Backend::name))
+        Refusal::UnknownBackend {
+            backend: backend.to_owned(),
+            pool: self.names(),
+        }
+    }
+
+    fn nothing_available(&self) -> Refusal {
+        if self.backends.is_empty() {
+            let open = self.membership != Membership::Closed;
+            return Refusal::EmptyPool { open };
+        }
+        Refusal::AllDraining(self.names())
+    }
+
+    fn names(&self) -> Names {
+        Names::of(self.backends.iter().map(Backend::name))
     }
 }
 
-/// The first name that stands in a list twice.
-pub fn named_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
-    let mut seen = HashSet::new();
-    names
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|name| !seen.insert(*name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Routes one request, with what a caller reports before it, and returns the name of the backend.
-    fn route(
-        pool: &mut LeastConnections,
-        report: &[(&str, u64)],
-        now: u64,
-    ) -> Result<String, Refusal> {
-        let counts: Vec<_> = report
-            .iter()
-            .map(|&(name, count)| (Cow::from(name), count))
-            .collect();
-        let report = pool.place(&counts)?;
-        let report = (!counts.is_empty()).then_some(&report);
-        pool.route(report, now)
-            .map(|decision| decision.backend.name().to_owned())
+/// Finds the first name that is in a list twice.
+pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
+    let names = names.iter().map(AsRef::as_ref);
+    // A few names are compared in less time than they are hashed.
+    if names.len() <= 8 {
+        let mut numbered = names.clone().enumerate();
+        let twice = numbered.find(|&(index, name)| names.clone().take(index).any(|n| n == name));
+        return twice.map(|(_, name)| name);
     }
-
-    fn counts(pool: &LeastConnections) -> Vec<(&str, u64)> {
-        pool.backends()
-            .iter()
-            .map(|backend| (backend.name(), backend.active_connections()))
-            .collect()
-    }
-
-    #[test]
-    fn a_tie_goes_to_the_first_in_the_pools_order() {
-        let mut pool = LeastConnections::configured(&["b", "a", "c"]);
-        let routed: Vec<_> = (0..7)
-            .map(|now| route(&mut pool, &[], now).unwrap())
-            .collect();
-        assert_eq!(routed, ["b", "a", "c", "b", "a", "c", "b"]);
-    }
-
-    #[test]
-    fn a_decision_counts_at_the_chosen_backend_alone() {
-        let mut pool = LeastConnections::configured(&["a", "b"]);
-        let decision = pool.route(None, 17).unwrap();
-        assert_eq!(decision.backend, &decision.backends[0]);
-        let counters = |backend: &Backend| {
-            (
-                backend.active_connections(),
-                backend.total_requests(),
-                backend.last_used(),
-            )
-        };
-        assert_eq!(counters(&decision.backends[0]), (1, 1, Some(17)));
-        assert_eq!(counters(&decision.backends[1]), (0, 0, None));
-    }
-
-    #[test]
-    fn a_completion_takes_one_and_never_goes_below_zero() {
-        let mut pool = LeastConnections::configured(&["a", "b"]);
-        route(&mut pool, &[("a", 2), ("b", 1)], 0).unwrap();
-        assert_eq!(pool.complete("b"), Ok(()));
-        assert_eq!(counts(&pool), [("a", 2), ("b", 1)]);
-        assert_eq!(pool.complete("b"), Ok(()));
-        assert_eq!(pool.complete("b"), Err(Refusal::NoneActive("b".to_owned())));
-        assert_eq!(counts(&pool), [("a", 2), ("b", 0)]);
-    }
-
-    #[test]
-    fn a_closed_pool_takes_a_report_whole_or_not_at_all() {
-        let mut pool = LeastConnections::configured(&["a", "b"]);
-        let refusal = Refusal::UnknownBackend {
-            backend: "c".to_owned(),
-            pool: vec!["a".to_owned(), "b".to_owned()],
-            more: 0,
-        };
-        assert_eq!(
-            route(&mut pool, &[("a", 5), ("b", 5), ("c", 5)], 0),
-            Err(refusal)
-        );
-        assert_eq!(counts(&pool), [("a", 0), ("b", 0)]);
-    }
-
-    #[test]
-    fn an_open_pool_takes_strangers_in_behind_those_it_has() {
-        let mut pool = LeastConnections::open();
-        assert_eq!(
-            route(&mut pool, &[("b", 1), ("a", 1)], 0),
-            Ok("b".to_owned())
-        );
-        assert_eq!(
-            route(&mut pool, &[("c", 0), ("a", 4)], 0),
-            Ok("c".to_owned())
-        );
-        assert_eq!(counts(&pool), [("b", 2), ("a", 4), ("c", 1)]);
-    }
-
-    #[test]
-    fn a_guess_gives_way_to_the_first_report_and_what_it_counted_of_those_named_stays() {
-        let mut pool = LeastConnections::guessed(&["a", "b"]);
-        assert_eq!(route(&mut pool, &[], 3), Ok("a".to_owned()));
-        assert_eq!(
-            route(&mut pool, &[("c", 9), ("a", 8)], 4),
-            Ok("a".to_owned())
-        );
-        assert_eq!(counts(&pool), [("c", 9), ("a", 9)]);
-        assert_eq!(pool.backends()[1].total_requests(), 2);
-        assert_eq!(route(&mut pool, &[("d", 1)], 5), Ok("d".to_owned()));
-        assert_eq!(counts(&pool), [("c", 9), ("a", 9), ("d", 2)]);
-    }
-
-    #[test]
-    fn a_report_in_any_order_finds_its_backends() {
-        for report in [
-            [("a", 1), ("b", 2), ("c", 3)],
-            [("c", 3), ("a", 1), ("b", 2)],
-        ] {
-            let mut pool = LeastConnections::configured(&["a", "b", "c"]);
-            route(&mut pool, &report, 0).unwrap();
-            assert_eq!(counts(&pool), [("a", 2), ("b", 2), ("c", 3)]);
-        }
-    }
-
-    #[test]
-    fn a_report_names_a_backend_once() {
-        let pool = LeastConnections::configured(&["a", "b"]);
-        for (report, name) in [
-            (["a", "b", "a"], "a"),
-            (["b", "a", "a"], "a"),
-            (["x", "a", "x"], "x"),
-        ] {
-            let counts = report.map(|name| (Cow::from(name), 0));
-            let (field, name) = ("active_connections", name.to_owned());
-            assert_eq!(
-                pool.place(&counts).err(),
-                Some(Refusal::NamedTwice { field, name })
-            );
-        }
-    }
-
-    #[test]
-    fn an_empty_pool_says_whether_a_request_could_fill_it() {
-        let none: &[&str] = &[];
-        for (mut pool, open) in [
-            (LeastConnections::open(), true),
-            (LeastConnections::guessed(none), true),
-            (LeastConnections::configured(none), false),
-        ] {
-            assert_eq!(pool.route(None, 0), Err(Refusal::EmptyPool { open }));
-        }
-    }
+    let mut seen = HashSet::with_capacity(names.len());
+    let mut names = names;
+    names.find(|name| !seen.insert(*name))
 }

@@ -1,23 +1,22 @@
-//! The node: one request to one response, or to the reason why it is refused.
+//! The node: answers one request, with a response or with the reason why it is refused.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::Refusal;
-use crate::least_connections::LeastConnections;
+use crate::least_connections::{LeastConnections, listed_twice};
 use crate::reply::Response;
-use crate::request::Request;
+use crate::request::{Action, Request};
 
-/// A load balancer and what it was started with.
+/// A load balancer, and the backends that it was started with.
 #[derive(Debug)]
 pub struct Node {
-    /// The backends of the command line, which an `init` without `backends` goes back to.
+    /// The backends of the command line. An `init` without `backends` goes back to them.
     started_with: Vec<String>,
     pool: LeastConnections,
 }
 
 impl Node {
-    /// A node with these backends, all of them different: configured where there are any, open to the backends that
-    /// requests report where there are none.
+    /// A node with these backends, all different. Without any, requests can add backends.
     #[must_use]
     pub fn new(backends: Vec<String>) -> Self {
         Self {
@@ -26,60 +25,70 @@ impl Node {
         }
     }
 
-    /// Does what a request asks for.
+    /// Answers a request.
     ///
     /// # Errors
     ///
-    /// Why it is refused; nothing has changed then. Of several reasons, a malformed request comes first, an algorithm
-    /// that there is not second.
-    pub(crate) fn answer<'a>(
+    /// Why it is refused; nothing has changed then. If there are several reasons, a malformed request comes first, and
+    /// an unknown algorithm second.
+    pub(crate) fn answer<'a, S: AsRef<str>>(
         &'a mut self,
-        request: &'a Request<'a>,
+        request: &'a Request<'a, S>,
     ) -> Result<Response<'a>, Refusal> {
-        match request {
+        Ok(match request {
             Request::Init {
                 backends,
                 algorithm,
                 node_id,
                 node_ids,
             } => {
-                check_algorithm(algorithm.as_deref())?;
+                check_names("backends", backends.as_deref())?;
+                check_names("node_ids", node_ids.as_deref())?;
+                check_algorithm(algorithm.as_ref())?;
+                // The old pool goes before the new one comes, because each can have two million backends.
+                self.pool = LeastConnections::open();
                 self.pool = match (backends, node_ids) {
                     (Some(backends), _) => LeastConnections::configured(backends),
                     (None, Some(node_ids)) if self.started_with.is_empty() => {
-                        let mut others = node_ids.clone();
-                        others.retain(|name| Some(name) != node_id.as_ref());
-                        LeastConnections::guessed(&others)
+                        let node_id = node_id.as_ref().map(AsRef::as_ref);
+                        let others = node_ids.iter().map(AsRef::as_ref);
+                        LeastConnections::guessed(others.filter(|id| Some(*id) != node_id))
                     }
                     (None, _) => starting_pool(&self.started_with),
                 };
-                Ok(Response::InitOk)
+                Response::InitOk
             }
             Request::HttpRequest {
                 algorithm,
                 active_connections,
             } => {
-                let report = active_connections.as_ref();
-                let report = report.map(|counts| self.pool.place(counts)).transpose()?;
-                check_algorithm(algorithm.as_deref())?;
+                let report = active_connections.as_deref();
+                let report = report.map(|counts| self.pool.locate(counts)).transpose()?;
+                check_algorithm(algorithm.as_ref())?;
                 let decision = self.pool.route(report.as_ref(), now())?;
-                Ok(Response::HttpResponse {
+                Response::HttpResponse {
                     backend: decision.backend,
                     backends: report.is_none().then_some(decision.backends),
-                })
+                }
             }
-            Request::RequestComplete { backend } => {
-                self.pool.complete(backend)?;
-                Ok(Response::RequestCompleteOk {
+            Request::OfBackend { action, backend } => {
+                let (action, backend) = (*action, backend.as_ref());
+                match action {
+                    Action::RequestComplete => self.pool.complete(backend)?,
+                    Action::Drain => self.pool.set_draining(backend, true)?,
+                    Action::Resume => self.pool.set_draining(backend, false)?,
+                }
+                Response::OfBackend {
+                    action,
                     backend,
                     backends: self.pool.backends(),
-                })
+                }
             }
-            Request::Stats => Ok(Response::StatsOk {
+            Request::Stats => Response::StatsOk {
                 backends: self.pool.backends(),
-            }),
-            Request::Echo { echo } => Ok(Response::EchoOk { echo }),
-        }
+            },
+            Request::Echo { echo } => Response::EchoOk { echo },
+        })
     }
 }
 
@@ -91,14 +100,24 @@ fn starting_pool(backends: &[String]) -> LeastConnections {
     }
 }
 
-fn check_algorithm(algorithm: Option<&str>) -> Result<(), Refusal> {
-    match algorithm {
+fn check_names<S: AsRef<str>>(field: &'static str, names: Option<&[S]>) -> Result<(), Refusal> {
+    match names.and_then(listed_twice) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::ListedTwice {
+            name: name.to_owned(),
+            field,
+        }),
+    }
+}
+
+fn check_algorithm<S: AsRef<str>>(algorithm: Option<&S>) -> Result<(), Refusal> {
+    match algorithm.map(AsRef::as_ref) {
         None | Some("least-connections") => Ok(()),
         Some(unknown) => Err(Refusal::UnknownAlgorithm(unknown.to_owned())),
     }
 }
 
-/// Milliseconds since the Unix epoch, or 0 where the clock is set to before it.
+/// Milliseconds since the Unix epoch, or 0 if the clock is set to an earlier time.
 fn now() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     since_epoch.map_or(0, |since| {

@@ -1,68 +1,83 @@
-//! The loop: the next message in, its reply out, and nothing held back while the program waits.
+//! The loop: reads the next message, writes its reply, and holds nothing back while the program waits.
 
 use std::cell::RefCell;
-use std::fmt::Display;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use anyhow::{Context, anyhow};
 
-use crate::error::excerpt;
 use crate::framing::{Frames, Piece};
 use crate::node::Node;
 use crate::reply;
-use crate::request::{Message, is_envelope};
+use crate::request::{Message, careful, typed};
+use crate::warning::{Problem, Warning};
 
-/// How much is read, and how much is gathered to be written, at once: what a pipe holds.
-const PIECE: usize = 64 << 10;
+/// How much is read at once, and how many replies are collected: what a pipe holds.
+const BUFFER_SIZE: usize = 64 << 10;
 
-/// Answers the messages on `input` until it ends: replies go to `output`, and what gets no reply is remarked upon on
-/// `remarks`.
+/// Answers the messages on `input` until it ends: writes replies to `output`, and passes warnings to `warn`.
 ///
-/// Every reply is written out before the next read of `input`, which is where the program may have to wait, and
-/// before every remark.
+/// Every reply is written before the next read of `input`, which is where the program may have to wait, and before
+/// every warning.
 ///
 /// # Errors
 ///
-/// Where `input` cannot be read, or `output` not be written. A remark that cannot be written is dropped.
+/// If `input` cannot be read, or `output` not be written.
 pub fn serve(
     node: &mut Node,
     input: impl Read,
     output: impl Write,
-    remarks: impl Write,
+    mut warn: impl FnMut(&Warning<'_>),
 ) -> anyhow::Result<()> {
-    let replies = RefCell::new(BufWriter::with_capacity(PIECE, output));
+    let replies = RefCell::new(BufWriter::with_capacity(BUFFER_SIZE, output));
     let input = FlushFirst {
         input,
         replies: &replies,
     };
-    let mut frames = Frames::new(BufReader::with_capacity(PIECE, input), is_envelope);
-    let mut conversation = Conversation {
-        node,
-        replies: &replies,
-        remarks,
-    };
+    let input = BufReader::with_capacity(BUFFER_SIZE, input);
+    let mut frames = Frames::new(input, careful::is_envelope);
     while frames.next_line()? {
-        if let Some(Ok(message)) = frames.line().map(Message::read) {
-            conversation.answer(&message)?;
+        if let Some(message) = frames.line().and_then(typed::read) {
+            answer(node, &message, &mut *replies.borrow_mut())?;
             continue;
         }
         while let Some(piece) = frames.next_piece()? {
-            match piece {
-                Piece::Object { line, text } => match Message::read(text) {
-                    Ok(message) => conversation.answer(&message)?,
-                    Err(why) => conversation.remark(line, "no answer to", text.as_bytes(), why)?,
+            let warning = match piece {
+                Piece::Object { line, json } => match careful::read(json) {
+                    Ok(message) => {
+                        answer(node, &message, &mut *replies.borrow_mut())?;
+                        continue;
+                    }
+                    Err(why) => {
+                        Warning::of_message(Problem::Unanswerable(why), line, json.as_bytes())
+                    }
                 },
-                Piece::Unreadable { line, text, why } => {
-                    conversation.remark(line, "cannot read", text, why)?;
-                }
-            }
+                Piece::Unreadable(warning) => warning,
+            };
+            replies.borrow_mut().flush().context(WRITE_FAILED)?;
+            warn(&warning);
         }
     }
-    conversation.flush()
+    replies.borrow_mut().flush().context(WRITE_FAILED)
 }
 
-/// The input, read only when all replies have been written out: the one place where the program waits. (The replies
-/// cannot be borrowed already then, as nothing is read while one is being written.)
+const WRITE_FAILED: &str = "cannot write replies";
+
+fn answer<S: AsRef<str>>(
+    node: &mut Node,
+    message: &Message<'_, S>,
+    replies: &mut impl Write,
+) -> anyhow::Result<()> {
+    let answer = match &message.request {
+        Ok(request) => node.answer(request),
+        Err(refusal) => Err(refusal.clone()),
+    };
+    let address = message.address.as_ref();
+    reply::write(replies, address, message.msg_id, &answer).context(WRITE_FAILED)
+}
+
+/// The input. Before each read, where the program may have to wait, it writes the replies collected so far.
+///
+/// The replies are not borrowed then, because nothing is read while one is being written.
 struct FlushFirst<'a, R, W: Write> {
     input: R,
     replies: &'a RefCell<BufWriter<W>>,
@@ -70,57 +85,13 @@ struct FlushFirst<'a, R, W: Write> {
 
 impl<R: Read, W: Write> Read for FlushFirst<'_, R, W> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.replies
-            .borrow_mut()
-            .flush()
-            .map_err(|error| in_context(error, WRITE_FAILED))?;
-        self.input
-            .read(into)
-            .map_err(|error| in_context(error, "cannot read standard input"))
+        let flushed = self.replies.borrow_mut().flush();
+        flushed.map_err(|error| with_context(error, WRITE_FAILED))?;
+        let read = self.input.read(into);
+        read.map_err(|error| with_context(error, "cannot read standard input"))
     }
 }
 
-const WRITE_FAILED: &str = "cannot write replies";
-
-fn in_context(error: io::Error, context: &'static str) -> io::Error {
+fn with_context(error: io::Error, context: &'static str) -> io::Error {
     io::Error::new(error.kind(), anyhow!(error).context(context))
-}
-
-/// The two ways in which the node speaks.
-struct Conversation<'a, W: Write, E> {
-    node: &'a mut Node,
-    replies: &'a RefCell<BufWriter<W>>,
-    remarks: E,
-}
-
-impl<W: Write, E: Write> Conversation<'_, W, E> {
-    fn answer(&mut self, message: &Message<'_>) -> anyhow::Result<()> {
-        let answer = match &message.request {
-            Ok(request) => self.node.answer(request),
-            Err(refusal) => Err(refusal.clone()),
-        };
-        let mut to = self.replies.borrow_mut();
-        let address = message.address.as_ref();
-        reply::write(&mut *to, address, message.msg_id, &answer).context(WRITE_FAILED)
-    }
-
-    /// Says what becomes of a text that gets no reply, and why.
-    fn remark(
-        &mut self,
-        line: u64,
-        what: &str,
-        text: &[u8],
-        why: impl Display,
-    ) -> anyhow::Result<()> {
-        self.flush()?;
-        let text = excerpt(text);
-        let remark = format!("least-connections: line {line}: {what} `{text}`: {why}\n");
-        // In one piece, so that nobody else's line gets in between; and dropped if nobody can read it.
-        let _ = self.remarks.write_all(remark.as_bytes());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.replies.borrow_mut().flush().context(WRITE_FAILED)
-    }
 }

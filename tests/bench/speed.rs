@@ -1,11 +1,11 @@
-//! How long a message takes, as a multiple of the least that a program does which reads and writes the same JSON with
-//! `serde_json`; and how fast the whole program is. Run by `cargo bench`.
+//! Speed: how long a message takes, compared with the least that such a program can do. Run by `cargo bench`.
 //!
-//! The floor of a workload is, for each line, one `from_str` into a flat struct of borrowed fields, the smallest of
-//! the counters, and one serialization of the same reply from the same counters: no framing, no checks, no lookup, and
-//! no escaped characters, which a borrowed `&str` cannot hold.
-//! Floor and node are timed in turns, in this one process, and compared pair by pair, because the machines that this
-//! runs on are shared, and their speed changes from second to second.
+//! The floor of a workload is the least that any program does that reads and writes the same JSON with `serde_json`:
+//! for each line one `from_str` into a struct of borrowed fields, the smallest of the counters, and one serialization
+//! of the same reply. It has no framing, no checks and no lookup, and a borrowed `&str` cannot hold an escape.
+//!
+//! Floor and node take turns in this one process, and each ratio is the median of nine pairs, because the machines that
+//! this runs on are shared, and their speed changes from second to second.
 #![expect(clippy::print_stdout, reason = "the table is what this is for")]
 #![expect(clippy::cast_precision_loss, reason = "they are figures to look at")]
 
@@ -21,6 +21,7 @@ use least_connections::{Node, serve};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
 
 /// How many pairs of runs a ratio is the median of.
 const PAIRS: usize = 9;
@@ -28,23 +29,31 @@ const PAIRS: usize = 9;
 /// About how long one run of a pair takes.
 const RUN: Duration = Duration::from_millis(150);
 
+/// Whether a message has an envelope.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Envelope,
+    Bare,
+}
+
 fn main() {
-    println!("| backends | workload | ns a message | MB/s in | MB/s out | times the floor |");
-    println!("| ---: | --- | ---: | ---: | ---: | ---: |");
-    for count in [3, 100, 10_000] {
-        compare(&Workload::tracked(count));
-        compare(&Workload::reported("reported", count, <[String]>::to_vec));
-    }
-    let ordered = Workload::reported("reported", 10_000, <[String]>::to_vec);
-    let shuffled = Workload::reported("reported, shuffled", 10_000, shuffle);
-    compare(&shuffled);
-    println!();
-    let mut node = Node::new(names(10_000));
-    let ratio = median(
-        (0..PAIRS)
-            .map(|_| time(|| answer(&mut node, &shuffled)) / time(|| answer(&mut node, &ordered))),
+    println!(
+        "| backends | workload | form | ns a message | MB/s in | MB/s out | times the floor |"
     );
-    println!("- 10000 backends reported in no order: {ratio:.2} times the pool's order");
+    println!("| ---: | --- | --- | ---: | ---: | ---: | ---: |");
+    for form in [Form::Envelope, Form::Bare] {
+        compare(&Workload::tracked(form, 3));
+        compare(&Workload::reported(form, 3, names));
+        compare(&Workload::echo(form));
+        compare(&Workload::stats(form));
+        compare(&Workload::init(form));
+    }
+    for count in [100, 10_000] {
+        compare(&Workload::tracked(Form::Envelope, count));
+        compare(&Workload::reported(Form::Envelope, count, names));
+    }
+    println!();
+    in_no_order();
     pretty_printed();
     through_a_pipe();
     round_trips();
@@ -53,79 +62,110 @@ fn main() {
 /// Input for a node that is configured with `names`, whose counters are the same before it and after.
 struct Workload {
     name: &'static str,
+    form: Form,
+    names: Vec<String>,
     /// How many requests are made before as many are completed.
     round: usize,
-    names: Vec<String>,
     input: String,
     messages: usize,
 }
 
 impl Workload {
-    /// Requests and completions in equal parts, in rounds of as many requests as there are backends, 32 at most.
-    fn tracked(count: usize) -> Self {
-        let names = names(count);
-        let round = count.min(32);
-        let mut input = String::new();
-        let mut messages = 0;
-        while input.len() < 2_000_000 && messages * count < 1_000_000 {
-            let round = &names[..round];
-            for _ in round {
-                messages += 1;
-                push(
-                    &mut input,
-                    REQUEST,
-                    messages,
-                    r#""method":"GET","path":"/api/data""#,
-                );
-            }
-            for name in round {
-                messages += 1;
-                push(
-                    &mut input,
-                    COMPLETE,
-                    messages,
-                    &format!(r#""backend":"{name}""#),
-                );
-            }
-        }
+    fn new(name: &'static str, form: Form, count: usize) -> Self {
         Self {
-            name: "tracked",
-            round,
-            names,
-            input,
-            messages,
+            name,
+            form,
+            names: names(count),
+            round: 0,
+            input: String::new(),
+            messages: 0,
         }
     }
 
-    /// Requests that report the counts of all backends, in the order that `arrange` puts them in.
-    fn reported(name: &'static str, count: usize, arrange: fn(&[String]) -> Vec<String>) -> Self {
-        let names = names(count);
-        let mut input = String::new();
-        let mut messages = 0;
-        while input.len() < 2_000_000 {
-            messages += 1;
+    /// Adds a message with this rest of its body.
+    fn push(&mut self, kind: &str, rest: &str) {
+        self.messages += 1;
+        let body = format!(r#"{{"type":"{kind}","msg_id":{}{rest}}}"#, self.messages);
+        match self.form {
+            Form::Envelope => writeln!(
+                self.input,
+                r#"{{"src":"client","dest":"lb","body":{body}}}"#
+            ),
+            Form::Bare => writeln!(self.input, "{body}"),
+        }
+        .expect("a string takes all");
+    }
+
+    fn is_large(&self) -> bool {
+        self.input.len() > 2_000_000 || self.messages * self.names.len() > 1_000_000
+    }
+
+    /// Requests and completions in equal parts, in rounds of as many requests as there are backends, 32 at most.
+    fn tracked(form: Form, count: usize) -> Self {
+        let mut workload = Self::new("tracked", form, count);
+        workload.round = count.min(32);
+        let names = names(workload.round);
+        while !workload.is_large() {
+            for _ in &names {
+                workload.push("http_request", r#","method":"GET","path":"/api/data""#);
+            }
+            for name in &names {
+                workload.push("request_complete", &format!(r#","backend":"{name}""#));
+            }
+        }
+        workload
+    }
+
+    /// Requests that report the counts of all backends, in the order of `arranged`.
+    fn reported(form: Form, count: usize, arranged: fn(usize) -> Vec<String>) -> Self {
+        let mut workload = Self::new("reported", form, count);
+        let names = arranged(count);
+        while workload.input.len() < 2_000_000 {
             let mut counts = String::new();
-            for (place, name) in arrange(&names).iter().enumerate() {
+            for (place, name) in names.iter().enumerate() {
                 let comma = if place == 0 { "" } else { "," };
                 // One backend has fewer than all others, so that no tie depends on the order.
-                let count = if place == messages % count {
+                let count = if place == workload.messages % count {
                     0
                 } else {
                     1 + place % 50
                 };
                 write!(counts, r#"{comma}"{name}":{count}"#).expect("a string takes all");
             }
-            let body =
-                format!(r#""method":"GET","path":"/api/data","active_connections":{{{counts}}}"#);
-            push(&mut input, REQUEST, messages, &body);
+            let rest =
+                format!(r#","method":"GET","path":"/api/data","active_connections":{{{counts}}}"#);
+            workload.push("http_request", &rest);
         }
-        Self {
-            name,
-            round: 0,
-            names,
-            input,
-            messages,
+        workload
+    }
+
+    /// What Maelstrom's workload `echo` sends.
+    fn echo(form: Form) -> Self {
+        let mut workload = Self::new("echo", form, 3);
+        while !workload.is_large() {
+            let echo = workload.messages % 128;
+            workload.push("echo", &format!(r#","echo":"Please echo {echo}""#));
         }
+        workload
+    }
+
+    fn stats(form: Form) -> Self {
+        let mut workload = Self::new("stats", form, 3);
+        while !workload.is_large() {
+            workload.push("stats", "");
+        }
+        workload
+    }
+
+    fn init(form: Form) -> Self {
+        let mut workload = Self::new("init", form, 3);
+        while !workload.is_large() {
+            workload.push(
+                "init",
+                r#","backends":["api-1","api-2","api-3"],"algorithm":"least-connections""#,
+            );
+        }
+        workload
     }
 }
 
@@ -133,28 +173,24 @@ fn names(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("api-{n}")).collect()
 }
 
-const REQUEST: &str = r#""type":"http_request""#;
-const COMPLETE: &str = r#""type":"request_complete""#;
-
-fn push(input: &mut String, kind: &str, msg_id: usize, rest: &str) {
-    writeln!(
-        input,
-        r#"{{"src":"client","dest":"lb","body":{{{kind},"msg_id":{msg_id},{rest}}}}}"#
-    )
-    .expect("a string takes all");
-}
-
-/// The same order every time, which is no order: a step that visits each place once.
-fn shuffle(names: &[String]) -> Vec<String> {
-    (0..names.len())
-        .map(|n| names[n * 7919 % names.len()].clone())
-        .collect()
+/// The same names in no order, which is the same every time: a step that visits each place once.
+fn shuffled(count: usize) -> Vec<String> {
+    let names = names(count);
+    let shuffled = (0..count).map(|n| names[n * 7919 % count].clone());
+    shuffled.collect()
 }
 
 /// Answers a workload's input, in memory, and counts the bytes of the replies.
 fn answer(node: &mut Node, workload: &Workload) -> u64 {
+    answer_input(node, &workload.input)
+}
+
+fn answer_input(node: &mut Node, input: &str) -> u64 {
     let mut replies = Bytes(0);
-    serve(node, workload.input.as_bytes(), &mut replies, io::sink()).expect("memory takes all");
+    serve(node, input.as_bytes(), &mut replies, |warning| {
+        panic!("{warning}");
+    })
+    .expect("memory takes all");
     replies.0
 }
 
@@ -162,54 +198,76 @@ fn answer(node: &mut Node, workload: &Workload) -> u64 {
 fn floor(workload: &Workload) -> u64 {
     let mut replies = Bytes(0);
     let mut output = BufWriter::with_capacity(64 << 10, &mut replies);
-    let mut counters: Vec<(&str, u64)> = workload
-        .names
-        .iter()
-        .map(|name| (name.as_str(), 0))
-        .collect();
+    let counters = |name| FloorCounters {
+        name,
+        active_connections: 0,
+        total_requests: 0,
+        last_used: None,
+        draining: false,
+    };
+    let names = workload.names.iter().map(String::as_str);
+    let mut backends: Vec<_> = names.map(counters).collect();
     let mut completed = 0;
     for line in workload.input.lines() {
-        let request: FloorRequest = serde_json::from_str(line).expect("the input is sound");
-        let mut reply = FloorReply {
-            src: request.dest,
-            dest: request.src,
-            body: FloorReplyBody {
-                kind: "http_response",
-                in_reply_to: request.body.msg_id,
-                status: None,
-                backend: "",
-                active_connections: None,
-            },
+        let (address, request) = match workload.form {
+            Form::Envelope => {
+                let message: FloorMessage = serde_json::from_str(line).expect("it is right");
+                (Some((message.src, message.dest)), message.body)
+            }
+            Form::Bare => (None, serde_json::from_str(line).expect("it is right")),
         };
-        if let Some(FloorCounts(counts)) = &request.body.active_connections {
-            reply.body.backend = counts
-                .iter()
-                .min_by_key(|(_, count)| *count)
-                .expect("a pool")
-                .0;
-        } else if let Some(backend) = request.body.backend {
-            counters[completed % workload.round].1 -= 1;
-            completed += 1;
-            reply.body.kind = "request_complete_ok";
-            reply.body.backend = backend;
-            reply.body.active_connections = Some(FloorCounters(&counters));
-        } else {
-            let fewest = counters
-                .iter_mut()
-                .min_by_key(|(_, count)| *count)
-                .expect("a pool");
-            fewest.1 += 1;
-            reply.body.status = Some(200);
-            reply.body.backend = fewest.0;
-            reply.body.active_connections = Some(FloorCounters(&counters));
+        let mut body = FloorReplyBody {
+            in_reply_to: request.msg_id,
+            ..FloorReplyBody::default()
+        };
+        match request.kind {
+            "http_request" => {
+                body.kind = "http_response";
+                if let Some(FloorCounts(counts)) = &request.active_connections {
+                    let fewest = counts.iter().min_by_key(|(_, count)| *count);
+                    body.backend = Some(fewest.expect("a pool").0);
+                } else {
+                    let backends_mut = backends.iter_mut();
+                    let fewest = backends_mut.min_by_key(|backend| backend.active_connections);
+                    let fewest = fewest.expect("a pool");
+                    fewest.active_connections += 1;
+                    body.status = Some(200);
+                    body.backend = Some(fewest.name);
+                    body.active_connections = Some(FloorActive(&backends));
+                }
+            }
+            "request_complete" => {
+                body.kind = "request_complete_ok";
+                backends[completed % workload.round].active_connections -= 1;
+                completed += 1;
+                body.backend = request.backend;
+                body.active_connections = Some(FloorActive(&backends));
+            }
+            "echo" => {
+                body.kind = "echo_ok";
+                body.echo = request.echo;
+            }
+            "stats" => {
+                body.kind = "stats_ok";
+                body.backends = Some(FloorStats(&backends));
+            }
+            _ => {
+                body.kind = "init_ok";
+                black_box((request.backends, request.algorithm));
+            }
         }
-        reply
-            .serialize(&mut serde_json::Serializer::with_formatter(
-                &mut output,
-                Spaced,
-            ))
-            .and_then(|()| output.write_all(b"\n").map_err(serde_json::Error::io))
-            .expect("memory takes all");
+        let mut to = serde_json::Serializer::with_formatter(&mut output, Spaced);
+        match address {
+            Some((src, dest)) => FloorReply {
+                src: dest,
+                dest: src,
+                body,
+            }
+            .serialize(&mut to),
+            None => body.serialize(&mut to),
+        }
+        .and_then(|()| output.write_all(b"\n").map_err(serde_json::Error::io))
+        .expect("memory takes all");
     }
     output.flush().expect("memory takes all");
     drop(output);
@@ -217,7 +275,7 @@ fn floor(workload: &Workload) -> u64 {
 }
 
 #[derive(Deserialize)]
-struct FloorRequest<'a> {
+struct FloorMessage<'a> {
     src: &'a str,
     dest: &'a str,
     #[serde(borrow)]
@@ -227,11 +285,16 @@ struct FloorRequest<'a> {
 #[derive(Deserialize)]
 struct FloorBody<'a> {
     #[serde(rename = "type")]
-    _kind: &'a str,
+    kind: &'a str,
     msg_id: u64,
     backend: Option<&'a str>,
     #[serde(borrow)]
     active_connections: Option<FloorCounts<'a>>,
+    #[serde(borrow)]
+    echo: Option<&'a RawValue>,
+    #[serde(borrow)]
+    backends: Option<Vec<&'a str>>,
+    algorithm: Option<&'a str>,
 }
 
 struct FloorCounts<'a>(Vec<(&'a str, u64)>);
@@ -263,23 +326,48 @@ struct FloorReply<'a> {
     body: FloorReplyBody<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct FloorReplyBody<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     in_reply_to: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    backend: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    active_connections: Option<FloorCounters<'a>>,
+    backend: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_connections: Option<FloorActive<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backends: Option<FloorStats<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<&'a RawValue>,
 }
 
-struct FloorCounters<'a>(&'a [(&'a str, u64)]);
+#[derive(Serialize)]
+struct FloorCounters<'a> {
+    #[serde(skip)]
+    name: &'a str,
+    active_connections: u64,
+    total_requests: u64,
+    last_used: Option<u64>,
+    draining: bool,
+}
 
-impl Serialize for FloorCounters<'_> {
+struct FloorActive<'a>(&'a [FloorCounters<'a>]);
+
+impl Serialize for FloorActive<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
+        let backends = self.0.iter();
+        serializer.collect_map(backends.map(|backend| (backend.name, backend.active_connections)))
+    }
+}
+
+struct FloorStats<'a>(&'a [FloorCounters<'a>]);
+
+impl Serialize for FloorStats<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let backends = self.0.iter();
+        serializer.collect_map(backends.map(|backend| (backend.name, backend)))
     }
 }
 
@@ -326,9 +414,13 @@ fn compare(workload: &Workload) {
     let second = median(times.into_iter());
     let messages = workload.messages as f64;
     println!(
-        "| {} | {} | {:.0} | {:.0} | {:.0} | {ratio:.2} |",
+        "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {ratio:.2} |",
         workload.names.len(),
         workload.name,
+        match workload.form {
+            Form::Envelope => "envelope",
+            Form::Bare => "bare",
+        },
         second / messages * 1e9,
         workload.input.len() as f64 / second / 1e6,
         replied as f64 / second / 1e6,
@@ -352,6 +444,19 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// A report in no order, compared with the pool's order.
+fn in_no_order() {
+    let count = 10_000;
+    let mut node = Node::new(names(count));
+    let ordered = Workload::reported(Form::Envelope, count, names);
+    let shuffled = Workload::reported(Form::Envelope, count, shuffled);
+    let ratio = median(
+        (0..PAIRS)
+            .map(|_| time(|| answer(&mut node, &shuffled)) / time(|| answer(&mut node, &ordered))),
+    );
+    println!("- {count} backends reported in no order: {ratio:.2} times the pool's order");
+}
+
 /// One message of 40,000 lines.
 fn pretty_printed() {
     let counts: Vec<_> = (0..39_991)
@@ -362,11 +467,7 @@ fn pretty_printed() {
         counts.join(",\n")
     );
     let mut node = Node::new(Vec::new());
-    let seconds = time(|| {
-        let mut replies = Bytes(0);
-        serve(&mut node, message.as_bytes(), &mut replies, io::sink()).expect("memory takes all");
-        replies.0
-    });
+    let seconds = time(|| answer_input(&mut node, &message));
     println!(
         "- one message of {} lines: {:.0} ms",
         message.lines().count(),
@@ -374,31 +475,58 @@ fn pretty_printed() {
     );
 }
 
-/// The program itself, with three backends.
-fn program() -> Child {
-    Command::new(env!("CARGO_BIN_EXE_least-connections"))
-        .args(names(3))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts")
+/// A program between two pipes.
+struct Piped {
+    child: Child,
+    stdin: std::process::ChildStdin,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Piped {
+    fn start(program: &str, arguments: Vec<String>) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        Self {
+            stdin: child.stdin.take().expect("it is piped"),
+            stdout: BufReader::with_capacity(64 << 10, stdout),
+            child,
+        }
+    }
+
+    fn node() -> Self {
+        Self::start(env!("CARGO_BIN_EXE_least-connections"), names(3))
+    }
+
+    /// Seconds from a line sent to a line back.
+    fn round_trip(&mut self, line: &str) -> f64 {
+        let begin = Instant::now();
+        self.stdin.write_all(line.as_bytes()).expect("it reads");
+        self.stdout.skip_until(b'\n').expect("it answers");
+        begin.elapsed().as_secs_f64()
+    }
 }
 
 /// As many messages as a pipe takes.
 fn through_a_pipe() {
-    let workload = Workload::tracked(3);
+    let workload = Workload::tracked(Form::Envelope, 3);
     let times = 100;
     let messages = workload.messages * times;
-    let mut child = program();
-    let mut stdin = child.stdin.take().expect("it is piped");
-    let mut stdout = BufReader::with_capacity(64 << 10, child.stdout.take().expect("it is piped"));
+    let Piped {
+        mut child,
+        mut stdin,
+        mut stdout,
+    } = Piped::node();
     let begin = Instant::now();
     thread::scope(|scope| {
         let feeder = scope.spawn(move || {
             for _ in 0..times {
-                stdin
-                    .write_all(workload.input.as_bytes())
-                    .expect("it reads");
+                let input = workload.input.as_bytes();
+                stdin.write_all(input).expect("it reads");
             }
             stdin
         });
@@ -410,18 +538,16 @@ fn through_a_pipe() {
             "- the program through a pipe, 3 backends, tracked: {:.2} million messages a second",
             messages as f64 / seconds / 1e6
         );
-        // While it still runs, the kernel tells what it has used so far.
-        let told = |file: &str, key: &str| {
+        // While it still runs, the kernel has what it has used so far.
+        let used = |file: &str, key: &str| {
             let text = read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default();
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(key).map(str::to_owned));
+            let line = text.lines().find_map(|line| line.strip_prefix(key));
             line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
         };
         if let (Some(reads), Some(writes), Some(kib)) = (
-            told("io", "syscr:"),
-            told("io", "syscw:"),
-            told("status", "VmHWM:"),
+            used("io", "syscr:"),
+            used("io", "syscw:"),
+            used("status", "VmHWM:"),
         ) {
             println!(
                 "- system calls for 100 messages: {:.2}; peak memory after {messages} messages: {:.1} MiB",
@@ -434,20 +560,26 @@ fn through_a_pipe() {
     child.wait().expect("it ends");
 }
 
-/// Each request waits for the reply to the one before.
+/// Each request waits for the reply to the one before. The same lines go through `cat`, in turns.
 fn round_trips() {
-    let workload = Workload::tracked(3);
-    let mut child = program();
-    let mut stdin = child.stdin.take().expect("it is piped");
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let times = workload.input.split_inclusive('\n').map(|line| {
-        let begin = Instant::now();
-        stdin.write_all(line.as_bytes()).expect("it reads");
-        stdout.skip_until(b'\n').expect("it answers");
-        begin.elapsed().as_secs_f64()
-    });
-    let trip = median(times);
-    println!("- one round trip: {:.1} µs", trip * 1e6);
-    drop(stdin);
-    child.wait().expect("it ends");
+    let workload = Workload::tracked(Form::Envelope, 3);
+    let mut node = Piped::node();
+    let mut cat = Piped::start("cat", Vec::new());
+    let trips = workload.input.split_inclusive('\n');
+    let trips: (Vec<_>, Vec<_>) = trips
+        .map(|line| (node.round_trip(line), cat.round_trip(line)))
+        .unzip();
+    let (node_trip, cat_trip) = (median(trips.0.into_iter()), median(trips.1.into_iter()));
+    println!(
+        "- one round trip: {:.1} µs, {:.2} times the same through cat",
+        node_trip * 1e6,
+        node_trip / cat_trip
+    );
+    for Piped {
+        mut child, stdin, ..
+    } in [node, cat]
+    {
+        drop(stdin);
+        child.wait().expect("it ends");
+    }
 }

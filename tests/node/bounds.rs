@@ -1,8 +1,10 @@
-//! Memory stays bounded and the next message is answered, however large or endless the input is.
+//! Memory stays bounded, and the next message is answered, however large or endless the input is.
 #![cfg(target_os = "linux")]
 
+use std::fmt::Write as _;
 use std::fs::read_to_string;
 use std::io::{BufRead, BufReader, Write};
+use std::iter;
 use std::process::Child;
 use std::thread;
 
@@ -10,131 +12,272 @@ use crate::support::start_on_one_stream;
 
 const MIB: usize = 1 << 20;
 
-/// An envelope that is answered with `MARK_OK`, which nothing else is.
-const MARK: &str =
-    "{\"src\":\"c\",\"dest\":\"n\",\"body\":{\"type\":\"echo\",\"msg_id\":77,\"echo\":\"mark\"}}\n";
-const MARK_OK: &str = "{\"src\": \"n\", \"dest\": \"c\", \"body\": {\"type\": \"echo_ok\", \"in_reply_to\": 77, \"echo\": \"mark\"}}";
+/// The longest line and the longest message.
+const MAX: usize = 16 * MIB;
 
-/// The most memory that a process has had so far, in bytes, as the kernel counts it.
+/// What a few longest lines take.
+const SOME_TENS: usize = 72 * MIB;
+
+/// An envelope, and its reply, which no other message has.
+const MARK: &str =
+    r#"{"src": "c", "dest": "n", "body": {"type": "echo", "msg_id": 77, "echo": "mark"}}"#;
+const MARK_OK: &str =
+    r#"{"src": "n", "dest": "c", "body": {"type": "echo_ok", "in_reply_to": 77, "echo": "mark"}}"#;
+
+/// The most memory that a process has had so far, in bytes.
 fn peak_memory(child: &Child) -> usize {
     let status = read_to_string(format!("/proc/{}/status", child.id())).expect("it is running");
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("the kernel tells");
-    let kib: usize = peak
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .expect("it is a number");
-    kib * 1024
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse::<usize>().ok())
+        .expect("the kernel counts it")
+        * 1024
 }
 
-/// Feeds `piece` so many times, then a line break and a sound message; that has its answer, and the program has had no
-/// more memory than `limit`. Returns how many lines were said before that answer.
+/// The replies and the warnings that an input gets, counted.
+#[derive(Debug, PartialEq)]
+struct Counted {
+    replies: usize,
+    warnings: usize,
+}
+
+const NOTHING: Counted = Counted {
+    replies: 0,
+    warnings: 0,
+};
+const ONE_WARNING: Counted = Counted {
+    replies: 0,
+    warnings: 1,
+};
+
+fn replies(replies: usize) -> Counted {
+    Counted {
+        replies,
+        warnings: 0,
+    }
+}
+
+/// Sends some pieces, then a line break and an envelope. The envelope must be answered, and the program must have had
+/// no more memory than `limit`. Returns what it wrote before that.
 #[track_caller]
-fn bounded(begin: &str, piece: &str, times: usize, limit: usize) -> usize {
+fn assert_bounded<'a>(limit: usize, pieces: impl Iterator<Item = &'a str> + Send) -> Counted {
     let mut child = start_on_one_stream();
     let mut stdin = child.stdin.take().expect("it is piped");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let (lines_before, peak) = thread::scope(|scope| {
+    let mut counted = NOTHING;
+    let peak = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
-            stdin.write_all(begin.as_bytes()).expect("it reads");
-            for _ in 0..times {
+            for piece in pieces {
                 stdin.write_all(piece.as_bytes()).expect("it reads");
             }
-            stdin
-                .write_all(format!("\n{MARK}").as_bytes())
-                .expect("it reads");
+            writeln!(stdin, "\n{MARK}").expect("it reads");
             stdin
         });
-        let lines_before = stdout
-            .lines()
-            .map_while(Result::ok)
-            .take_while(|line| line != MARK_OK)
-            .count();
+        let lines = stdout.lines().map_while(Result::ok);
+        for line in lines.take_while(|line| line != MARK_OK) {
+            if line.starts_with('{') {
+                counted.replies += 1;
+            } else {
+                counted.warnings += 1;
+            }
+        }
         let peak = peak_memory(&child);
-        drop(feeder.join().expect("it has fed everything"));
-        (lines_before, peak)
+        drop(feeder.join().expect("it has sent everything"));
+        peak
     });
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
-    assert!(peak < limit, "it took {} MiB", peak / MIB);
-    lines_before
+    assert!(peak < limit, "{} MiB", peak / MIB);
+    counted
 }
 
-/// What one longest message and what belongs to it may take.
-const SOME_TENS: usize = 72 * MIB;
+/// A piece that is sent again and again.
+fn endless(piece: &str, mib: usize) -> impl Iterator<Item = &str> + Send {
+    iter::repeat_n(piece, mib * MIB / piece.len())
+}
 
-#[test]
-fn endless_text_that_is_no_message() {
-    assert_eq!(bounded("", &"x".repeat(MIB), 256, SOME_TENS), 1);
+mod endless {
+    use super::*;
+
+    /// Input that begins with this and goes on with this takes little memory, and gets one warning.
+    #[track_caller]
+    fn assert_one_warning(begin: &str, piece: &str) {
+        let piece = piece.repeat(MIB / piece.len());
+        let pieces = iter::once(begin).chain(endless(&piece, 256));
+        assert_eq!(assert_bounded(SOME_TENS, pieces), ONE_WARNING);
+    }
+
+    #[test]
+    fn garbage() {
+        assert_one_warning("", "x");
+    }
+
+    #[test]
+    fn white_space() {
+        assert_one_warning("", " ");
+    }
+
+    #[test]
+    fn strings_within_a_message() {
+        assert_one_warning(r#"{"a": ""#, "x");
+    }
+
+    #[test]
+    fn nesting() {
+        assert_one_warning(r#"{"a":"#, "[");
+    }
+
+    #[test]
+    fn messages_on_one_line() {
+        assert_one_warning("", r#"{"type": "stats"}"#);
+    }
+
+    #[test]
+    fn lines_that_are_not_json() {
+        assert_one_warning("", "}\n");
+    }
+
+    #[test]
+    fn blank_lines() {
+        let lines = "\n".repeat(MIB);
+        assert_eq!(assert_bounded(8 * MIB, endless(&lines, 16)), NOTHING);
+        // Within a message, they are a part of it.
+        let pieces = iter::once("{").chain(endless(&lines, 20));
+        assert_eq!(assert_bounded(SOME_TENS, pieces), ONE_WARNING);
+    }
+
+    #[test]
+    fn lines_that_never_finish_a_message() {
+        let lines = "{\"a\":\n".repeat(MIB / 6);
+        let warnings = 64 * MIB / MAX;
+        let counted = assert_bounded(SOME_TENS, endless(&lines, 64));
+        assert_eq!(
+            counted,
+            Counted {
+                replies: 0,
+                warnings
+            }
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let message = r#"{"type": "http_request", "active_connections": {"a": 1, "b": 2, "c": 3}}"#;
+        let lines = format!("{message}\n").repeat(1000);
+        let counted = assert_bounded(8 * MIB, iter::repeat_n(lines.as_str(), 1000));
+        assert_eq!(counted, replies(1_000_000));
+    }
 }
 
 #[test]
-fn an_endless_text_within_a_message() {
-    assert_eq!(bounded("{\"a\": \"", &"x".repeat(MIB), 256, SOME_TENS), 1);
+fn a_message_of_16_mib_is_answered_and_a_longer_one_is_not() {
+    let echo = |size: usize| format!(r#"{{"type": "echo", "echo": "{}"}}"#, "x".repeat(size - 28));
+    let answered = |size| assert_bounded(SOME_TENS, iter::once(echo(size).as_str()));
+    assert_eq!(answered(MAX), replies(1));
+    assert_eq!(answered(MAX + 1), ONE_WARNING);
 }
 
-#[test]
-fn endless_nesting() {
-    assert_eq!(bounded("{\"a\":", &"[".repeat(MIB), 256, SOME_TENS), 1);
-}
+/// Messages of 16 MiB at most 32 times that, whatever they hold and whatever came before.
+mod sixteen_mib_of {
+    use super::*;
 
-#[test]
-fn endless_white_space() {
-    assert_eq!(bounded("", &" ".repeat(MIB), 256, SOME_TENS), 0);
-}
+    /// Different names, as short as they can be.
+    fn names() -> impl Iterator<Item = String> {
+        let characters: Vec<_> = (' '..='\u{7f}').filter(|c| !"\"\\".contains(*c)).collect();
+        (0..).map(move |number: usize| {
+            let (mut name, mut rest) = (String::new(), number);
+            loop {
+                name.push(characters[rest % characters.len()]);
+                rest /= characters.len();
+                if rest == 0 {
+                    return name;
+                }
+                rest -= 1;
+            }
+        })
+    }
 
-#[test]
-fn endless_blank_lines_within_a_message_and_without() {
-    assert_eq!(bounded("{", &"\n".repeat(MIB), 18, SOME_TENS), 1);
-    assert_eq!(bounded("", &"\n".repeat(MIB), 2, SOME_TENS), 0);
-}
+    /// As many entries as fit between `begin` and `end`.
+    fn filled(begin: &str, entries: impl Iterator<Item = String>, end: &str) -> String {
+        let mut message = String::with_capacity(MAX);
+        message.push_str(begin);
+        for entry in entries {
+            if message.len() + entry.len() + end.len() > MAX {
+                break;
+            }
+            write!(message, "{entry},").expect("a string takes all");
+        }
+        message.pop();
+        message + end + "\n"
+    }
 
-#[test]
-fn endless_messages_on_one_line() {
-    let message = format!("{{\"type\": \"stats\", \"x\": \"{}\"}}", "x".repeat(1000));
-    assert_eq!(bounded("", &message.repeat(1000), 64, SOME_TENS), 64_000);
-}
+    fn list(key: &str) -> String {
+        let begin = format!(r#"{{"type":"init","{key}":["#);
+        filled(&begin, names().map(|name| format!("\"{name}\"")), "]}")
+    }
 
-#[test]
-fn millions_of_lines_that_never_finish_a_message() {
-    // Of 16 MiB each, but for the last.
-    let lines = 4 * MIB;
-    assert_eq!(bounded("", "{\"a\":\n", 0, SOME_TENS), 0);
-    assert_eq!(
-        bounded("", &"{\"a\":\n".repeat(lines / 64), 64, SOME_TENS),
-        lines * 6 / (16 * MIB) + 1
-    );
-}
+    fn report(entries: impl Iterator<Item = String>) -> String {
+        let begin = r#"{"type":"http_request","active_connections":{"#;
+        filled(begin, entries, "}}")
+    }
 
-#[test]
-fn a_million_lines_that_are_each_unreadable() {
-    assert_eq!(bounded("", &"}\n".repeat(10_000), 100, 8 * MIB), 1_000_000);
-}
+    /// A request that looks a name up.
+    const LOOKUP: &str = "{\"type\":\"drain\",\"backend\":\"a\"}\n";
 
-#[test]
-fn a_message_of_15_mib_is_answered_and_one_of_17_is_not() {
-    let echo = |size: usize| format!("{{\"type\": \"echo\", \"echo\": \"{}\"}}", "x".repeat(size));
-    assert_eq!(bounded("", &echo(15 * MIB), 1, SOME_TENS), 1);
-    assert_eq!(bounded("", &echo(17 * MIB), 1, SOME_TENS), 1);
-}
+    #[track_caller]
+    fn assert_all_answered(messages: &[&str]) {
+        let sent = messages.iter().copied();
+        assert_eq!(assert_bounded(32 * MAX, sent), replies(messages.len()));
+    }
 
-#[test]
-fn a_pretty_printed_message_of_ten_thousand_lines() {
-    let counts: Vec<_> = (0..10_000)
-        .map(|number| format!("    \"api-{number}\": {number}"))
-        .collect();
-    let message = format!(
-        "{{\n  \"type\": \"http_request\",\n  \"active_connections\": {{\n{}\n  }}\n}}",
-        counts.join(",\n")
-    );
-    assert_eq!(bounded("", &message, 1, 16 * MIB), 1);
-}
+    #[test]
+    fn backends_after_as_many() {
+        let init = list("backends");
+        assert_all_answered(&[&init, LOOKUP, &init, LOOKUP]);
+    }
 
-#[test]
-fn a_million_messages_take_no_more_memory_than_one() {
-    let message =
-        "{\"type\": \"http_request\", \"active_connections\": {\"a\": 1, \"b\": 2, \"c\": 3}}\n";
-    assert_eq!(bounded("", &message.repeat(1000), 1000, 8 * MIB), 1_000_000);
+    #[test]
+    fn node_ids_then_other_backends() {
+        let guess = list("node_ids");
+        let counts = names().map(|name| format!("\"!{name}!\":0"));
+        assert_all_answered(&[&guess, LOOKUP, &report(counts), LOOKUP]);
+    }
+
+    #[test]
+    fn node_ids_then_the_same_backends_in_another_order() {
+        let guess = list("node_ids");
+        let mut names: Vec<_> = names().take(1_500_000).collect();
+        names.reverse();
+        let counts = names.iter().map(|name| format!("\"{name}\":0"));
+        assert_all_answered(&[&guess, &report(counts), LOOKUP]);
+    }
+
+    #[test]
+    fn escaped_names() {
+        let guess = list("node_ids");
+        let counts = names().map(|name| format!("\"\\n{name}\":0"));
+        assert_all_answered(&[&guess, LOOKUP, &report(counts), LOOKUP]);
+    }
+
+    #[test]
+    fn equal_names_and_wrong_ones() {
+        let init = list("backends");
+        let begin = r#"{"type":"init","backends":["#;
+        let list = |entry: &str, end: &str| filled(begin, iter::repeat(entry.to_owned()), end);
+        let (equal, wrong, zeros) = (list("\"\"", "]}"), list("\"\"", ",0]}"), list("0", "]}"));
+        let counts = report(iter::repeat("\"\":0".to_owned()));
+        assert_all_answered(&[&init, LOOKUP, &equal, &wrong, &zeros, &counts]);
+    }
+
+    #[test]
+    fn unused_keys() {
+        let init = list("backends");
+        let begin = r#"{"type":"stats","x":["#;
+        let stats = filled(
+            r#"{"type":"drain","backend":"a","#,
+            iter::repeat("\"\":0".to_owned()),
+            "}",
+        );
+        let nested = format!("{begin}{}{}]}}\n", "[".repeat(7 * MIB), "]".repeat(7 * MIB));
+        assert_all_answered(&[&init, LOOKUP, &stats, &nested.replace("stats", "drain")]);
+    }
 }

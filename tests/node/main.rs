@@ -1,5 +1,4 @@
 //! The program as its users meet it: bytes in, bytes out, through the built binary.
-
 mod bounds;
 mod conversations;
 mod damage;

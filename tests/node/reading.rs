@@ -1,108 +1,95 @@
-//! How messages are found in the input, and how reading goes on after what is none.
+//! How messages are found in the input, and how reading goes on after input that is not one.
 
-use crate::support::{converse, remark, run};
+use crate::support::{assert_output, assert_replies, assert_transcript, run, with_prefix};
 
-const STATS: &str = r#"{"type": "stats_ok", "backends": {}}
-"#;
-const STATS_1: &str = r#"{"type": "stats_ok", "in_reply_to": 1, "backends": {}}
-"#;
-const STATS_2: &str = r#"{"type": "stats_ok", "in_reply_to": 2, "backends": {}}
-"#;
-const STATS_OF_C: &str = r#"{"src": "n", "dest": "c", "body": {"type": "stats_ok", "in_reply_to": 9, "backends": {}}}
-"#;
-/// An envelope that is answered with `STATS_OF_C`.
-const ENVELOPE: &str = r#"{"src": "c", "dest": "n", "body": {"type": "stats", "msg_id": 9}}"#;
+/// A message, and its reply.
+const STATS: &str = r#"{"type": "stats"}"#;
+const STATS_OK: &str = "{\"type\": \"stats_ok\", \"backends\": {}}\n";
 
-/// `unreadable`, on the first line and perhaps on more, gets one remark, and the envelope after it its answer.
+/// An envelope, and its reply.
+const ENVELOPE: &str = r#"{"src": "c", "dest": "n", "body": {"type": "stats"}}"#;
+const ENVELOPE_OK: &str =
+    "{\"src\": \"n\", \"dest\": \"c\", \"body\": {\"type\": \"stats_ok\", \"backends\": {}}}\n";
+
+/// The task's second sample.
+const SAMPLE: &str = include_str!("../samples/tie.json");
+const SAMPLE_OK: &str = include_str!("../samples/tie.expected.jsonl");
+
+/// `unreadable` gets just this warning, and the messages after it are answered.
 #[track_caller]
-fn dropped(unreadable: impl AsRef<[u8]>, remarks: &str) {
+fn assert_warning(unreadable: impl AsRef<[u8]>, warning: &str) {
     let mut input = unreadable.as_ref().to_vec();
-    input.extend_from_slice(format!("\n{ENVELOPE}\n").as_bytes());
-    remark(&[], input, STATS_OF_C, remarks);
+    input.extend_from_slice(format!("\n{ENVELOPE}\n{STATS}\n").as_bytes());
+    assert_output(&[], input, &format!("{ENVELOPE_OK}{STATS_OK}"), warning);
 }
 
-mod one_message {
+mod a_message {
     use super::*;
 
     #[test]
-    fn may_be_spread_over_lines_and_blank_lines_do_not_end_it() {
-        converse(
-            &[],
-            "{\n\"type\"\n:\n\n   \n\t\"stats\"\n\n,\"msg_id\"\n:1\n}\n",
-            STATS_1,
+    fn may_span_lines_and_blank_lines_do_not_end_it() {
+        let input = "{\n\"type\"\n:\n\n   \n\t\"stats\"\n\n}\n";
+        assert_replies(&[], input, STATS_OK);
+    }
+
+    #[test]
+    fn may_have_crlf_on_every_line() {
+        let input = "\r\n{\"type\": \"stats\"}\r\n\r\n{\r\n\"type\":\r\n\"stats\"\r\n}\r\n";
+        assert_replies(&[], input, &STATS_OK.repeat(2));
+    }
+
+    #[test]
+    fn may_have_blank_lines_and_white_space_around_it() {
+        assert_replies(&[], format!("\n \t\r\n\n  \t{STATS}  \n\n\n"), STATS_OK);
+    }
+
+    #[test]
+    fn may_follow_a_byte_order_mark_at_the_start() {
+        assert_replies(&[], format!("\u{feff}{STATS}"), STATS_OK);
+        assert_replies(&[], format!("\u{feff}\n{STATS}"), STATS_OK);
+        assert_replies(&[], "\u{feff} {\"type\":\n\"stats\"}", STATS_OK);
+        assert_replies(&[], "\u{feff}", "");
+        assert_warning(
+            "\n\u{feff}{}",
+            "line 2: not a JSON object, which starts with { (skipping to the next one): `\u{feff}{}`",
         );
     }
 
     #[test]
-    fn may_end_in_crlf_on_every_line() {
-        converse(
-            &[],
-            "\r\n{\"type\": \"stats\"}\r\n\r\n{\r\n\"type\":\r\n\"stats\"\r\n}\r\n",
-            &STATS.repeat(2),
-        );
+    fn may_lack_its_last_line_break() {
+        assert_replies(&[], STATS, STATS_OK);
+        assert_replies(&[], "{\"type\":\n\"stats\"}", STATS_OK);
+        assert_replies(&[], STATS.repeat(2), &STATS_OK.repeat(2));
     }
 
     #[test]
-    fn may_stand_between_blank_lines_and_white_space() {
-        converse(&[], "\n \t\r\n\n  \t{\"type\": \"stats\"}  \n\n\n", STATS);
-    }
-
-    #[test]
-    fn may_follow_a_byte_order_mark() {
-        converse(&[], "\u{feff}{\"type\": \"stats\"}\n", STATS);
-        converse(&[], "\u{feff}\n{\"type\":\n\"stats\"}\n", STATS);
-        converse(&[], "\u{feff} {\"type\":\n\"stats\"}", STATS);
-        converse(&[], "\u{feff}", "");
-    }
-
-    #[test]
-    fn may_not_follow_a_byte_order_mark_elsewhere() {
-        remark(
-            &[],
-            "\n\u{feff}{\"type\": \"stats\"}\n",
-            "",
-            "least-connections: line 2: cannot read `\u{feff}{\"type\": \"stats\"}`: a message is a JSON object, which begins with {\n",
-        );
-    }
-
-    #[test]
-    fn may_lack_the_last_line_break() {
-        converse(&[], "{\"type\": \"stats\"}", STATS);
-        converse(&[], "{\"type\":\n\"stats\"}", STATS);
-        converse(
-            &[],
-            "{\"type\": \"stats\"}{\"type\": \"stats\"}",
-            &STATS.repeat(2),
-        );
-    }
-
-    #[test]
-    fn may_be_nested_far_deeper_than_any_stack() {
+    fn may_be_nested_deeper_than_any_stack() {
         let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
-        converse(
+        assert_replies(
             &[],
-            format!("{{\"type\": \"echo\", \"x\": {deep}, \"echo\": {deep}}}\n"),
+            format!(r#"{{"type": "echo", "x": {deep}, "echo": {deep}}}"#),
             &format!("{{\"type\": \"echo_ok\", \"echo\": {deep}}}\n"),
         );
         let deep = "{\"a\":\n".repeat(100_000) + "0" + &"}".repeat(100_000);
-        converse(
+        let body = format!(r#"{{"type": "stats", "x": {deep}}}"#);
+        assert_replies(
             &[],
-            format!(
-                "{{\"src\": \"c\", \"dest\": \"n\", \"body\": {{\"type\": \"stats\", \"x\": {deep}}}, \"y\": {deep}}}\n"
-            ),
-            "{\"src\": \"n\", \"dest\": \"c\", \"body\": {\"type\": \"stats_ok\", \"backends\": {}}}\n",
+            format!(r#"{{"src": "c", "dest": "n", "body": {body}, "y": {deep}}}"#),
+            ENVELOPE_OK,
+        );
+        let deep = r#"{"body":"#.repeat(100_000) + "0" + &"}".repeat(100_000);
+        assert_replies(
+            &[],
+            format!(r#"{{"src": "c", "dest": "n", "body": {body}, "x": {deep}}}"#),
+            ENVELOPE_OK,
         );
     }
-}
-
-mod no_message {
-    use super::*;
 
     #[test]
-    fn is_no_input_at_all() {
-        converse(&[], "", "");
-        converse(&[], "\n", "");
-        converse(&[], " \r\n\t", "");
+    fn is_not_needed() {
+        for input in ["", "\n", " \r\n\t"] {
+            assert_replies(&[], input, "");
+        }
     }
 }
 
@@ -111,236 +98,425 @@ mod several_objects_on_a_line {
 
     #[test]
     fn are_each_answered() {
-        converse(
+        assert_replies(
             &[],
-            "{\"type\": \"stats\"}{\"type\": \"stats\", \"msg_id\": 1} {\"type\": \"stats\", \"msg_id\": 2}\n",
-            &format!("{STATS}{STATS_1}{STATS_2}"),
+            format!("{STATS}{STATS} {STATS}\n"),
+            &STATS_OK.repeat(3),
         );
     }
 
     #[test]
-    fn may_begin_where_one_of_several_lines_ends() {
-        converse(
-            &[],
-            "{\"type\":\n\"stats\"} {\"type\": \"stats\", \"msg_id\": 1} {\n\"type\": \"stats\",\n\"msg_id\": 2} \n",
-            &format!("{STATS}{STATS_1}{STATS_2}"),
-        );
+    fn may_begin_and_end_in_the_middle_of_lines() {
+        let input = "{\"type\":\n\"stats\"} {\"type\": \"stats\"} {\n\"type\": \"stats\"} \n";
+        assert_replies(&[], input, &STATS_OK.repeat(3));
     }
 
     #[test]
-    fn are_answered_up_to_what_is_none() {
-        remark(
-            &[],
-            "{\"type\": \"stats\"} {\"type\": \"stats\", \"msg_id\": 1} and {\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg_id\": 2}",
-            &format!("{STATS}{STATS_1}{STATS_2}"),
-            "least-connections: line 1: cannot read `and {\"type\": \"stats\"}`: a message is a JSON object, which begins with {\n",
-        );
-        remark(
-            &[],
-            "{\"type\":\n\"stats\"} 5 {\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg_id\": 2}",
-            &format!("{STATS}{STATS_2}"),
-            "least-connections: line 2: cannot read `5 {\"type\": \"stats\"}`: a message is a JSON object, which begins with {\n",
-        );
-        remark(
-            &[],
-            "{\"type\": \"stats\"}{\"type\": stats}{\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg_id\": 2}",
-            &format!("{STATS}{STATS_2}"),
-            "least-connections: line 1: cannot read `{\"type\": stats}{\"type\": \"stats\"}`: expected a value (text in double quotes, a number, true, false, null, [ or {) at line 1, column 27, before `stats}{\"type\": \"stats\"}`\n",
-        );
-        remark(
-            &[],
-            b"{\"type\": \"stats\"}{\"type\": \"\xff\"}{\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg_id\": 2}",
-            &format!("{STATS}{STATS_2}"),
-            "least-connections: line 1: cannot read `{\"type\": \"\u{fffd}\"}{\"type\": \"stats\"}`: it is not UTF-8\n",
-        );
-        remark(
-            &[],
-            b"{\"type\": \"stats\"}\xff\n{\"type\": \"stats\", \"msg_id\": 2}",
-            &format!("{STATS}{STATS_2}"),
-            "least-connections: line 1: cannot read `\u{fffd}`: a message is a JSON object, which begins with {\n",
-        );
+    fn are_answered_up_to_the_first_that_is_none() {
+        for (junk, warning) in [
+            (
+                "and {}",
+                "not a JSON object, which starts with { (skipping to the next one): `and {}`",
+            ),
+            (
+                "5",
+                "not a JSON object, which starts with { (skipping to the next one): `5`",
+            ),
+            (
+                "[{}]",
+                "not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[{}]`",
+            ),
+            ("{x}{}", "keys need double quotes: `x}{}`"),
+        ] {
+            let column = if junk.starts_with('{') { 20 } else { 19 };
+            assert_warning(
+                format!("{STATS} {junk}"),
+                &format!("line 1, column {column}: {warning}"),
+            );
+        }
+    }
+
+    /// As `assert_warning`, for a line that begins with a message.
+    #[track_caller]
+    fn assert_warning(line: impl AsRef<[u8]>, warning: &str) {
+        let mut input = line.as_ref().to_vec();
+        input.extend_from_slice(format!("\n{STATS}\n").as_bytes());
+        assert_output(&[], input, &STATS_OK.repeat(2), warning);
+    }
+
+    #[test]
+    fn are_answered_up_to_what_is_not_utf8() {
+        let warning = "line 1, column 19: not UTF-8: `\u{fffd}{}`";
+        assert_warning([STATS.as_bytes(), b" \xff{}"].concat(), warning);
+        let warning = "line 1, column 25: not UTF-8: `\u{fffd}\"}{}`";
+        assert_warning([STATS.as_bytes(), b" {\"a\":\"\xff\"}{}"].concat(), warning);
     }
 
     #[test]
     fn may_be_unanswerable_each_by_itself() {
-        remark(
+        assert_transcript(
             &[],
-            "{} {\"type\": \"stats\"} {\"type\": \"x\", \"in_reply_to\": 1}\n",
-            STATS,
-            "least-connections: line 1: no answer to `{}`: it has neither src and dest, as an envelope does, nor a type, as a bare body does
-least-connections: line 1: no answer to `{\"type\": \"x\", \"in_reply_to\": 1}`: it is itself a reply: its body has in_reply_to\n",
+            r#"
+            > {} {"type": "stats"} {"type": "x", "in_reply_to": 1}
+            < {"type": "stats_ok", "backends": {}}
+            ! line 1: not answered: no "type", and no "src" and "dest": `{}`
+            ! line 1: not answered: it is a reply itself (it has in_reply_to): `{"type": "x", "in_reply_to": 1}`
+            "#,
         );
     }
 }
 
-mod text_that_cannot_become_a_message {
+mod the_warning {
     use super::*;
 
     #[test]
-    fn is_dropped_at_the_end_of_its_line_with_what_would_be_right() {
-        const KEY: &str = "expected a key in double quotes (and no comma after the last entry)";
-        const VALUE: &str =
-            "expected a value (text in double quotes, a number, true, false, null, [ or {)";
-        const WORD: &str = "expected true, false or null";
-        const NUMBER: &str =
-            "expected a number without a leading zero, and with a digit after . or e";
-        const ESCAPE: &str =
-            r#"expected one of \" \\ \/ \b \f \n \r \t \u and four digits after \u"#;
-        const QUOTE: &str = r#"expected the closing " of a text (a tab in it is written \t)"#;
-        for (text, why, column, found) in [
-            (r#"{"a" 1}"#, "expected `:`", 6, "1}"),
-            ("{'a': 1}", KEY, 2, "'a': 1}"),
-            (r#"{"a": 1,}"#, KEY, 9, "}"),
-            (r#"{"a": 'x'}"#, VALUE, 7, "'x'}"),
-            (r#"{"a": True}"#, VALUE, 7, "True}"),
-            (r#"{"a": [}"#, VALUE, 8, "}"),
-            (r#"{"é": nul}"#, WORD, 10, "}"),
-            (r#"{"a": 01}"#, NUMBER, 8, "1}"),
-            (r#"{"a": 1.}"#, NUMBER, 9, "}"),
-            (r#"{"a": 1 2}"#, "expected `,` or `}`", 9, "2}"),
-            (r#"{"a": [1 2]}"#, "expected `,` or `]`", 10, "2]}"),
-            (r#"{"a": "\q"}"#, ESCAPE, 9, "q\"}"),
-            (r#"{"a": "\u00g0"}"#, ESCAPE, 13, "0\"}"),
-            ("{\"a\": \"\tb\"}", QUOTE, 8, "b\"}"),
+    fn has_the_first_byte_that_no_json_could_have() {
+        for (line, column, warning) in [
+            (r#"{"a" 1}"#, 6, "expected `:`: `1}`"),
+            ("{'a': 1}", 2, "keys need double quotes: `'a': 1}`"),
+            (r#"{"a": 1,}"#, 9, "remove the comma before }: `}`"),
+            (r#"{"a": 'x'}"#, 7, "expected a JSON value: `'x'}`"),
+            (r#"{"a": True}"#, 7, "expected a JSON value: `True}`"),
+            (r#"{"a": [}"#, 8, "expected a JSON value: `}`"),
+            (r#"{"é": nul}"#, 10, "expected true, false or null: `}`"),
+            (r#"{"a": 01}"#, 8, "invalid number: `1}`"),
+            (r#"{"a": 1.}"#, 9, "invalid number: `}`"),
+            (r#"{"a": 1 2}"#, 9, "expected `,` or `}`: `2}`"),
+            (r#"{"a": [1 2]}"#, 10, "expected `,` or `]`: `2]}`"),
+            (
+                r#"{"a": "\q"}"#,
+                9,
+                r#"invalid escape (write \\ for a backslash): `q"}`"#,
+            ),
+            (
+                r#"{"\q": 1}"#,
+                4,
+                r#"invalid escape (write \\ for a backslash): `q": 1}`"#,
+            ),
+            (
+                "{\"a\": \"\tb\"}",
+                8,
+                r#"raw control character in a string (write \t for a tab): `b"}`"#,
+            ),
+            (
+                "{\"a\tb\": 1}",
+                4,
+                r#"raw control character in a string (write \t for a tab): `b": 1}`"#,
+            ),
+            (
+                "{\"é\u{1f}\": \u{fe}}",
+                4,
+                "raw control character in a string (write \\t for a tab): `\u{fffd}\": \u{fe}}`",
+            ),
         ] {
-            let text_shown = text.replace('\t', " ");
-            dropped(
-                text,
-                &format!(
-                    "least-connections: line 1: cannot read `{text_shown}`: {why} at line 1, column {column}, before `{found}`\n"
-                ),
-            );
-        }
-        for (text, why) in [
-            (r#"{"a": "b"#, QUOTE),
-            (r#"{"a"#, QUOTE),
-            (r#"{"a": "\"#, ESCAPE),
-            (r#"{"a": tru"#, WORD),
-            (r#"{"a": -"#, NUMBER),
-            (r#"{"a": 1."#, NUMBER),
-            (r#"{"a": 1e"#, NUMBER),
-        ] {
-            let column = text.len() + 1;
-            dropped(
-                text,
-                &format!(
-                    "least-connections: line 1: cannot read `{text}`: {why} at line 1, column {column}, where the line ends\n"
-                ),
-            );
+            assert_warning(line, &format!("line 1, column {column}: {warning}"));
         }
     }
 
     #[test]
-    fn is_anything_but_an_object() {
-        for text in [
-            "garbage",
-            "5",
-            "\"text\"",
-            "null",
-            "[",
-            "[{\"type\": \"stats\"}]",
-            "}",
-            ",",
-            "\u{c}",
-            "\u{a0}",
-            "\u{0}",
+    fn quotes_nothing_if_the_line_ends_at_the_mistake() {
+        for (line, warning) in [
+            (r#"{"a": "b"#, "missing closing quote"),
+            (r#"{"a"#, "missing closing quote"),
+            (r#"{"a": "\"#, r"invalid escape (write \\ for a backslash)"),
+            (r#"{"a": tru"#, "expected true, false or null"),
+            (r#"{"a": -"#, "invalid number"),
+            (r#"{"a": 1."#, "invalid number"),
+            (r#"{"a": 1e"#, "invalid number"),
         ] {
-            let shown = text.replace(['\u{c}', '\u{0}'], "\u{fffd}");
-            dropped(
-                text,
-                &format!(
-                    "least-connections: line 1: cannot read `{shown}`: a message is a JSON object, which begins with {{\n"
-                ),
-            );
+            let column = line.chars().count() + 1;
+            let warning = format!("line 1, column {column}: {warning}");
+            assert_warning(line, &warning);
+            assert_warning(format!("{line}\r"), &warning);
         }
     }
 
     #[test]
-    fn is_what_is_not_utf8() {
-        for text in [
-            &b"{\"type\": \"caf\xe9\"}"[..],
-            b"{\"type\": \"\xed\xa0\x80\"}",
-            b"{\"type\": \"\xc0\xaf\"}",
-            b"{\"\xff\": 1}",
+    fn has_the_first_byte_of_a_u_escape_that_is_no_digit() {
+        const ESCAPE: &str = r"invalid escape (write \\ for a backslash)";
+        for (line, column, found) in [
+            (r#"{"a":"\ux123"}"#, 9, r#": `x123"}`"#),
+            (r#"{"a":"\u12x3"}"#, 11, r#": `x3"}`"#),
+            (r#"{"a":"\u00e9\u00g9"}"#, 17, r#": `g9"}`"#),
+            (r#"{"a":"\\u\u"}"#, 12, r#": `"}`"#),
+            (r#"{"type":"echo","echo":"\u"}"#, 26, r#": `"}`"#),
+            (r#"{"\u00": 1}"#, 7, r#": `": 1}`"#),
+            (r#"{"a":"\u"#, 9, ""),
+            (r#"{"a":"\u0"#, 10, ""),
+            (r#"{"a":"\u000"#, 12, ""),
         ] {
-            let shown = String::from_utf8_lossy(text);
-            dropped(
-                text,
-                &format!("least-connections: line 1: cannot read `{shown}`: it is not UTF-8\n"),
+            assert_warning(line, &format!("line 1, column {column}: {ESCAPE}{found}"));
+        }
+    }
+
+    #[test]
+    fn says_that_it_is_not_an_object() {
+        const NOT: &str =
+            "line 1: not a JSON object, which starts with { (skipping to the next one)";
+        for line in ["hello", "5", "\"s\"", "null", "}", ",", "\u{a0}", "  hello"] {
+            assert_warning(line, &format!("{NOT}: `{}`", line.trim_start_matches(' ')));
+        }
+        assert_warning("\u{c}", &format!("{NOT}: `\u{fffd}`"));
+        assert_warning(
+            r#"[{"type": "stats"}]"#,
+            r#"line 1: not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[{"type": "stats"}]`"#,
+        );
+    }
+
+    #[test]
+    fn has_the_first_byte_that_is_not_utf8() {
+        for (line, column, found) in [
+            (&b"{\"type\": \"caf\xe9\"}"[..], 14, "\u{fffd}\"}"),
+            (
+                b"{\"type\": \"\xed\xa0\x80\"}",
+                11,
+                "\u{fffd}\u{fffd}\u{fffd}\"}",
+            ),
+            (b"{\"type\": \"\xc0\xaf\"}", 11, "\u{fffd}\u{fffd}\"}"),
+            (b"{\"\xff\": x}", 3, "\u{fffd}\": x}"),
+            (b"{\"type\": \xff}", 10, "\u{fffd}}"),
+            (b"\xff", 1, "\u{fffd}"),
+            (b"{\"type\": \"caf\xc3", 14, "\u{fffd}"),
+        ] {
+            assert_warning(
+                line,
+                &format!("line 1, column {column}: not UTF-8: `{found}`"),
             );
         }
-        dropped(
-            b"{\"type\": \xff}",
-            "least-connections: line 1: cannot read `{\"type\": \u{fffd}}`: expected a value (text in double quotes, a number, true, false, null, [ or {) at line 1, column 10, before `\u{fffd}}`\n",
+        assert_warning(
+            b"{x, \"\xff\"}",
+            "line 1, column 2: keys need double quotes: `x, \"\u{fffd}\"}`",
         );
-        remark(
-            &[],
-            b"{\"type\": \"caf\xc3",
-            "",
-            "least-connections: line 1: cannot read `{\"type\": \"caf\u{fffd}`: it is not UTF-8\n",
+    }
+
+    #[test]
+    fn does_not_count_the_byte_order_mark() {
+        assert_warning(
+            "\u{feff}{x}",
+            "line 1, column 2: keys need double quotes: `x}`",
         );
+    }
+
+    #[test]
+    fn suspects_utf16_if_the_line_has_a_nul_byte() {
+        let utf16 =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let output = run(&[], utf16("{\"type\": \"stats\"}\n{\"type\": \"stats\"}\n"));
+        let warning =
+            "line 1, column 2: keys need double quotes (a file in UTF-16? save it as UTF-8): ";
+        assert!(output.warnings.starts_with(with_prefix(warning).trim_end()));
+        assert_eq!(output.warnings.lines().count(), 1);
+        let output = run(&[], utf16("\u{feff}{\"type\": \"stats\"}\n"));
+        let warning = "line 1, column 1: not UTF-8 (a file in UTF-16? save it as UTF-8): ";
+        assert!(output.warnings.starts_with(with_prefix(warning).trim_end()));
     }
 }
 
-mod text_that_goes_wrong_on_a_later_line {
+mod an_object_that_goes_wrong_on_a_later_line {
     use super::*;
 
     #[test]
-    fn is_dropped_and_that_line_is_read_afresh() {
-        remark(
+    fn is_dropped_and_that_line_is_read_again() {
+        assert_transcript(
             &[],
-            "{\"type\": \"stats\"\n{\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg_id\": 1}\n",
-            &format!("{STATS}{STATS_1}"),
-            "least-connections: line 1: cannot read `{\"type\": \"stats\"`: expected `,` or `}` at line 2, column 1, before `{\"type\": \"stats\"}`\n",
+            r#"
+            > {"type": "stats"
+            > {"type": "stats"} {"type": "stats", "msg_id": 1} {"type":
+            > "stats", "msg_id": 2}
+            < {"type": "stats_ok", "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 2, "backends": {}}
+            ! line 2, column 1, in the message from line 1: expected `,` or `}` (is a } missing above?): `{"type": "stats"} {"type": "stats", "msg…`
+            "#,
         );
     }
 
     #[test]
-    fn gets_a_second_remark_where_that_line_is_unreadable_by_itself() {
-        dropped(
-            "\n{\"a\":\n1\n]",
-            "least-connections: line 2: cannot read `{\"a\": 1`: expected `,` or `}` at line 4, column 1, before `]`
-least-connections: line 4: cannot read `]`: a message is a JSON object, which begins with {\n",
+    fn gets_no_second_warning_for_the_same_place() {
+        assert_transcript(
+            &[],
+            r#"
+            > {"a":
+            > {"b": x}
+            > {"a": [
+            > {"type": "stats"} x
+            > {"type": "stats", "msg_id": 1}
+            < {"type": "stats_ok", "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+            ! line 2, column 7, in the message from line 1: expected a JSON value: `x}`
+            ! line 4, column 19, in the message from line 3: expected `,` or `]`: `x`
+            "#,
         );
     }
 
     #[test]
-    fn may_leave_a_line_with_several_messages_and_the_beginning_of_one() {
-        remark(
+    fn gets_a_second_warning_for_another_place() {
+        assert_transcript(
             &[],
-            "{\"a\": 1\n{\"type\": \"stats\"} {\"type\": \"stats\", \"msg_id\": 1} {\"type\":\n\"stats\", \"msg_id\": 2}\n",
-            &format!("{STATS}{STATS_1}{STATS_2}"),
-            "least-connections: line 1: cannot read `{\"a\": 1`: expected `,` or `}` at line 2, column 1, before `{\"type\": \"stats\"} {\"type\": \"stats\", \"msg…`\n",
+            r#"
+            > {"a": 1
+            > {"b": x}
+            > {"a": 1
+            > {"type": "stats"} x
+            < {"type": "stats_ok", "backends": {}}
+            ! line 2, column 1, in the message from line 1: expected `,` or `}` (is a } missing above?): `{"b": x}`
+            ! line 2, column 7: expected a JSON value: `x}`
+            ! line 4, column 1, in the message from line 3: expected `,` or `}` (is a } missing above?): `{"type": "stats"} x`
+            ! line 4, column 19: not a JSON object, which starts with { (skipping to the next one): `x`
+            "#,
+        );
+    }
+
+    #[test]
+    fn gets_its_warning_at_the_end_of_that_line() {
+        assert_transcript(
+            &[],
+            r#"
+            > {"a":"\u
+            > {
+            > "type": "stats", "msg_id": 2}
+            > {"x":[
+            > {"type":"stats","msg_id":1}, "\u00
+            >
+            < {"type": "stats_ok", "in_reply_to": 2, "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+            ! line 1, column 9: invalid escape (write \\ for a backslash)
+            ! line 5, column 35, in the message from line 4: invalid escape (write \\ for a backslash)
+            ! line 5, column 28: not a JSON object, which starts with { (skipping to the next one): `, "\u00`
+            "#,
         );
     }
 
     #[test]
     fn may_begin_behind_a_message() {
-        remark(
+        assert_transcript(
             &[],
-            "{\"type\": \"stats\"} {\"a\":\n{\"b\":\n}\n{\"type\": \"stats\", \"msg_id\": 1}\n",
-            &format!("{STATS}{STATS_1}"),
-            "least-connections: line 1: cannot read `{\"a\": {\"b\":`: expected a value (text in double quotes, a number, true, false, null, [ or {) at line 3, column 1, before `}`
-least-connections: line 3: cannot read `}`: a message is a JSON object, which begins with {\n",
+            r#"
+            > {"type": "stats"} {"a":
+            > {"b":
+            > }
+            > {"type": "stats", "msg_id": 1}
+            < {"type": "stats_ok", "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+            ! line 3, column 1, in the message from line 1: expected a JSON value: `}`
+            "#,
         );
     }
 
     #[test]
     fn is_dropped_at_the_first_line_that_is_not_utf8() {
-        remark(
+        assert_output(
             &[],
-            b"{\"a\":\n\"\xff\",\n\"type\": \"stats\"}\n{\"type\": \"stats\"}\n",
-            STATS,
-            "least-connections: line 1: cannot read `{\"a\":`: it is not UTF-8
-least-connections: line 2: cannot read `\"\u{fffd}\",`: a message is a JSON object, which begins with {
-least-connections: line 3: cannot read `\"type\": \"stats\"}`: a message is a JSON object, which begins with {\n",
+            format!("{{\"a\":\n\"?\",\n\"b\": x}}\n{STATS}")
+                .bytes()
+                .map(|byte| if byte == b'?' { 0xff } else { byte })
+                .collect::<Vec<_>>(),
+            STATS_OK,
+            "line 2, column 2, in the message from line 1: not UTF-8: `\u{fffd}\",`",
         );
-        remark(
+    }
+}
+
+mod one_mistake {
+    use super::*;
+
+    /// What is left of the sample if one of its lines is `line`, before two messages that are right.
+    #[track_caller]
+    fn assert_one_warning(index: usize, line: &str) {
+        let mut lines: Vec<_> = SAMPLE.lines().collect();
+        lines[index] = line;
+        let output = run(&[], format!("{}\n{SAMPLE}{STATS}\n", lines.join("\n")));
+        let warnings = output.warnings.lines().count();
+        assert_eq!(warnings, 1, "line {index} is {line}:\n{}", output.warnings);
+        let stats = "{\"type\": \"stats_ok\"";
+        let replies: Vec<_> = output.replies.lines().collect();
+        assert_eq!(format!("{}\n", replies[0]), SAMPLE_OK, "{line}");
+        assert!(
+            replies.len() == 2 && replies[1].starts_with(stats),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn in_any_place_of_the_pretty_printed_sample_gets_one_warning() {
+        for (index, line) in SAMPLE.lines().enumerate() {
+            for (at, c) in line.char_indices().filter(|(_, c)| "{}\",:".contains(*c)) {
+                let (before, after) = (&line[..at], &line[at + 1..]);
+                let last = index + 1 == SAMPLE.lines().count();
+                // Without a comma after it, the last brace goes unnoticed before the next message begins.
+                for typo in ["x", ";", "'", "\\", "\u{7}"] {
+                    assert_one_warning(index, &format!("{before}{typo}{after}"));
+                }
+                // A message without its first brace, or without its last: the next one begins too early.
+                if !(last && c == '}') {
+                    assert_one_warning(index, &format!("{before}{after}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn in_the_last_brace_of_the_sample_gets_one_warning() {
+        let unfinished = SAMPLE.trim_end().trim_end_matches('}').trim_end();
+        assert_output(
             &[],
-            b"{\"a\":\n\"\xff\"}\n{\"type\": \"stats\"}\n",
-            STATS,
-            "least-connections: line 1: cannot read `{\"a\":`: it is not UTF-8
-least-connections: line 2: cannot read `\"\u{fffd}\"}`: a message is a JSON object, which begins with {\n",
+            format!("{unfinished}\n{ENVELOPE}\n{SAMPLE}"),
+            &format!("{ENVELOPE_OK}{SAMPLE_OK}"),
+            "line 1: unfinished message, a new one starts on line 15: `{ \"src\": \"client\", \"dest\": \"lb\", \"body\":…`",
+        );
+        assert_output(
+            &[],
+            format!("{unfinished}\n{SAMPLE}"),
+            SAMPLE_OK,
+            "line 15, column 1, in the message from line 1: expected `,` or `}` (is a } missing above?): `{`",
+        );
+    }
+
+    #[test]
+    fn is_a_file_that_is_not_json() {
+        let manifest = include_str!("../../Cargo.toml");
+        assert_output(
+            &[],
+            format!("{manifest}\n{SAMPLE}"),
+            SAMPLE_OK,
+            "line 1: not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[package]`",
+        );
+    }
+
+    #[test]
+    fn is_over_at_the_next_object() {
+        assert_transcript(
+            &[],
+            r#"
+            > one
+            > two
+            >   {"type": "stats"} three
+            > four
+            > {}
+            > five
+            < {"type": "stats_ok", "backends": {}}
+            ! line 1: not a JSON object, which starts with { (skipping to the next one): `one`
+            ! line 3, column 21: not a JSON object, which starts with { (skipping to the next one): `three`
+            ! line 5: not answered: no "type", and no "src" and "dest": `{}`
+            ! line 6: not a JSON object, which starts with { (skipping to the next one): `five`
+            "#,
+        );
+    }
+
+    #[test]
+    fn of_a_list_over_many_lines_hides_none_of_its_messages() {
+        assert_transcript(
+            &[],
+            r#"
+            > [
+            >   {"type": "stats", "msg_id": 1}
+            > ]
+            > {"type": "stats", "msg_id": 2}
+            < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+            < {"type": "stats_ok", "in_reply_to": 2, "backends": {}}
+            ! line 1: not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[`
+            ! line 3: not a JSON object, which starts with { (skipping to the next one): `]`
+            "#,
         );
     }
 }
@@ -352,37 +528,42 @@ mod an_unfinished_message {
     fn gives_way_to_a_whole_envelope() {
         for unfinished in [
             "{",
-            "{\"a\":",
-            "{\"type\": \"echo\", \"echo\": [",
-            "{\"src\": \"c\",",
+            r#"{"a":"#,
+            r#"{"type": "echo", "echo": ["#,
+            r#"{"src": "c","#,
         ] {
-            dropped(
+            assert_warning(
                 unfinished,
-                &format!(
-                    "least-connections: line 1: cannot read `{unfinished}`: its closing }} is missing where a whole message follows on line 2\n"
-                ),
+                &format!("line 1: unfinished message, a new one starts on line 2: `{unfinished}`"),
             );
         }
-    }
-
-    #[test]
-    fn gives_way_to_an_envelope_even_where_that_would_fit_into_it() {
-        remark(
-            &[],
-            format!("{{\"type\": \"echo\", \"echo\": [\n{ENVELOPE}\n]}}\n{{\"type\": \"stats\"}}\n"),
-            &format!("{STATS_OF_C}{STATS}"),
-            "least-connections: line 1: cannot read `{\"type\": \"echo\", \"echo\": [`: its closing } is missing where a whole message follows on line 2
-least-connections: line 3: cannot read `]}`: a message is a JSON object, which begins with {\n",
+        assert_warning(
+            "{\n\"src\":\n\"c\",\n",
+            "line 1: unfinished message, a new one starts on line 5: `{ \"src\": \"c\",`",
         );
     }
 
     #[test]
-    fn gives_way_to_an_envelope_with_white_space_around_it_and_a_body_of_any_kind() {
-        remark(
+    fn gives_way_even_if_the_envelope_would_fit_into_it() {
+        assert_output(
             &[],
-            "{\n \t{\"body\": 5, \"dest\": \"n\", \"src\": \"c\"} \r\n",
-            "{\"src\": \"n\", \"dest\": \"c\", \"body\": {\"type\": \"error\", \"code\": 12, \"text\": \"body must be an object with a type, not 5\"}}\n",
-            "least-connections: line 1: cannot read `{`: its closing } is missing where a whole message follows on line 2\n",
+            format!("{{\"type\": \"echo\", \"echo\": [\n \t{ENVELOPE} \r\n]}}\n{STATS}\n"),
+            &format!("{ENVELOPE_OK}{STATS_OK}"),
+            "line 1: unfinished message, a new one starts on line 2: `{\"type\": \"echo\", \"echo\": [`
+line 3: not a JSON object, which starts with { (skipping to the next one): `]}`",
+        );
+    }
+
+    #[test]
+    fn gives_way_to_an_envelope_with_any_body() {
+        assert_transcript(
+            &[],
+            r#"
+            > {
+            > {"body": 5, "dest": "n", "src": "c"}
+            < {"src": "n", "dest": "c", "body": {"type": "error", "code": 12, "text": "\"body\" must be an object with a \"type\", not 5"}}
+            ! line 1: unfinished message, a new one starts on line 2: `{`
+            "#,
         );
     }
 
@@ -394,163 +575,159 @@ least-connections: line 3: cannot read `]}`: a message is a JSON object, which b
             r#"{"src": "c", "dest": 5, "body": {}}"#,
             r#"{"src": null, "dest": "n", "body": {}}"#,
             r#"{"src": "c", "src": "c", "dest": "n", "body": {}}"#,
+            &format!("{ENVELOPE},\n0, {ENVELOPE}"),
         ] {
-            converse(
+            assert_replies(
                 &[],
                 format!("{{\"type\": \"echo\", \"echo\": [\n{inside}\n]}}\n"),
-                &format!("{{\"type\": \"echo_ok\", \"echo\": [ {inside} ]}}\n"),
+                &format!(
+                    "{{\"type\": \"echo_ok\", \"echo\": [ {} ]}}\n",
+                    inside.replace('\n', " ")
+                ),
             );
         }
-        converse(
-            &[],
-            format!("{{\"type\": \"echo\", \"echo\": [\n{ENVELOPE},\n0, {ENVELOPE}]}}\n"),
-            &format!("{{\"type\": \"echo_ok\", \"echo\": [ {ENVELOPE}, 0, {ENVELOPE}]}}\n"),
-        );
     }
 
     #[test]
     fn is_cut_off_by_the_end_of_the_input() {
-        remark(
-            &[],
-            "{\"type\": \"stats\"}\n{\"type\":\n\"sta",
-            STATS,
-            "least-connections: line 2: cannot read `{\"type\": \"sta`: its closing } is missing where the input ends\n",
-        );
+        for unfinished in [
+            "{",
+            "{\n\"a\"",
+            "{\"a\":\n1.",
+            "{\"a\":\n-",
+            "{\n\"a\": tru",
+            "{\"a\": \"\\u0",
+        ] {
+            assert_output(
+                &[],
+                format!("{STATS}\n{unfinished}"),
+                STATS_OK,
+                &format!(
+                    "line 2: unfinished message at the end of the input: `{}`",
+                    unfinished.replace('\n', " ")
+                ),
+            );
+        }
     }
 }
 
-mod a_message_of_16_mib {
+mod sixteen_mib {
     use super::*;
 
     const MAX: usize = 16 << 20;
+    const ECHO_OK: &str = "{\"type\": \"echo_ok\", \"echo\": 1}\n";
 
-    /// A bare `echo` of so many bytes, with white space for line breaks where there are any.
+    /// A bare `echo` of so many bytes, filled with white space.
     fn echo(bytes: usize, filling: &str) -> String {
-        let (begin, end) = ("{\"type\": \"echo\", \"x\": [", "], \"echo\": 1}");
-        let mut text = String::with_capacity(bytes);
-        text.push_str(begin);
-        while !filling.is_empty() && text.len() + filling.len() + end.len() <= bytes {
-            text.push_str(filling);
-        }
-        while text.len() + end.len() < bytes {
-            text.push(' ');
-        }
-        text.push_str(end);
-        text
+        let (begin, end) = (r#"{"type": "echo", "x": ["#, r#"], "echo": 1}"#);
+        let space = bytes - begin.len() - end.len();
+        let filling = filling.repeat(space / filling.len()) + &" ".repeat(space % filling.len());
+        format!("{begin}{filling}{end}")
     }
 
     #[track_caller]
-    fn answered(input: &str) {
-        let said = run(&[], input);
-        assert_eq!(
-            said.replies,
-            "{\"type\": \"echo_ok\", \"echo\": 1}\n{\"type\": \"stats_ok\", \"backends\": {}}\n"
+    fn assert_answered(input: &str) {
+        assert_replies(
+            &[],
+            format!("{input}\n{STATS}"),
+            &format!("{ECHO_OK}{STATS_OK}"),
         );
-        assert_eq!((said.remarks.as_str(), said.status), ("", Some(0)));
     }
 
     #[track_caller]
-    fn too_long(input: &str) {
-        let said = run(&[], input);
-        assert_eq!(said.replies, STATS);
+    fn assert_too_long(input: &str, replies: &str) {
+        let begin = r#"{"type": "echo", "x": ["#;
+        let output = run(&[], format!("{input}\n{STATS}"));
+        assert_eq!(output.replies, format!("{replies}{STATS_OK}"));
+        let warning = with_prefix(&format!("line 1: longer than 16 MiB: `{begin}"));
         assert!(
-            said.remarks
-                .starts_with("least-connections: line 1: cannot read `{\"type\": \"echo\"")
-                && said
-                    .remarks
-                    .ends_with("`: it is longer than 16 MiB, the most for a message\n")
-                && said.remarks.lines().count() == 1,
+            output.warnings.starts_with(warning.trim_end()),
             "{}",
-            said.remarks
+            output.warnings
         );
-        assert_eq!(said.status, Some(0));
+        assert_eq!(output.warnings.lines().count(), 1, "{}", output.warnings);
     }
 
     #[test]
-    fn is_answered_and_one_byte_more_is_too_long_on_a_line_of_its_own() {
-        let stats = "{\"type\": \"stats\"}";
-        answered(&format!("{}\n{stats}", echo(MAX, " ")));
-        answered(&format!("{}\r\n{stats}", echo(MAX, " ")));
-        answered(&format!("  {}  {stats}", echo(MAX, " ")));
-        too_long(&format!("{}\n{stats}", echo(MAX + 1, " ")));
-        too_long(&format!("{} {stats}\n{stats}", echo(MAX + 1, " ")));
+    fn are_the_longest_line_without_its_line_break() {
+        assert_answered(&echo(MAX, " "));
+        assert_answered(&format!("{}\r", echo(MAX, " ")));
+        assert_answered(&format!("\u{feff}{}\r", echo(MAX, " ")));
+        assert_too_long(&echo(MAX + 1, " "), "");
+        assert_too_long(&format!("{}\r", echo(MAX + 1, " ")), "");
+        assert_too_long(&format!("{} ", echo(MAX, " ")), "");
+        assert_too_long(&format!("{}{STATS}", echo(MAX, " ")), "");
     }
 
     #[test]
-    fn is_answered_and_one_byte_more_is_too_long_over_many_lines() {
-        let lines = format!("{}\n", " ".repeat(999));
-        let stats = "{\"type\": \"stats\"}";
-        answered(&format!("{}\n{stats}", echo(MAX, &lines)));
-        too_long(&format!("{}\n{stats}", echo(MAX + 1, &lines)));
+    fn are_the_longest_message_over_several_lines() {
+        let line = format!("{}\n", " ".repeat(999));
+        assert_answered(&echo(MAX, &line));
+        assert_answered(&format!("{}      ", echo(MAX, &line)));
+        assert_too_long(&echo(MAX + 1, &line), "");
     }
 
     #[test]
-    fn is_found_behind_any_amount_of_white_space_and_before_any_amount_of_other_text() {
-        let white = " ".repeat(MAX + MAX / 2);
-        answered(&format!(
-            "{white}{}{white}\n{white}{{\"type\": \"stats\"}}",
-            echo(1000, " ")
-        ));
-        let said = run(
+    fn may_be_a_message_that_begins_and_ends_within_lines() {
+        let line = format!("{}\n", " ".repeat(999));
+        assert_replies(
             &[],
-            format!("{{\"type\": \"stats\"}}{}\n{ENVELOPE}", "x".repeat(2 * MAX)),
-        );
-        assert_eq!(said.replies, format!("{STATS}{STATS_OF_C}"));
-        assert_eq!(
-            said.remarks,
-            format!(
-                "least-connections: line 1: cannot read `{}…`: a message is a JSON object, which begins with {{\n",
-                "x".repeat(40)
-            )
+            format!("{STATS}{}{STATS}", echo(MAX, &line)),
+            &format!("{STATS_OK}{ECHO_OK}{STATS_OK}"),
         );
     }
 
     #[test]
-    fn is_one_of_many_on_a_line_that_is_longer() {
-        let count = 3 * MAX / 1000;
-        let line = echo(1000, "")
-            .replace("\"x\": [", "\"x\": [\"é\"")
-            .repeat(count);
-        let said = run(&[], format!("{line}\n{{\"type\": \"stats\"}}\n"));
-        assert_eq!(said.remarks, "");
-        assert_eq!(
-            said.replies,
-            "{\"type\": \"echo_ok\", \"echo\": 1}\n".repeat(count) + STATS
+    fn are_passed_by_a_line_of_any_kind() {
+        for (line, found) in [
+            ("x".repeat(MAX + 1), format!(": `{}…`", "x".repeat(40))),
+            (" ".repeat(MAX + 1), String::new()),
+            (
+                STATS.repeat(MAX / 17 + 1),
+                format!(": `{}{}{}…`", STATS, STATS, &STATS[..6]),
+            ),
+        ] {
+            assert_warning(line, &format!("line 1: longer than 16 MiB{found}"));
+        }
+    }
+
+    #[test]
+    fn are_passed_only_once_in_what_is_skipped() {
+        let long = "x".repeat(MAX + 1);
+        assert_output(
+            &[],
+            format!("{long}\n{long}\nx\n{STATS}\n"),
+            STATS_OK,
+            &format!("line 1: longer than 16 MiB: `{}…`", &long[..40]),
         );
     }
 
     #[test]
-    fn gives_way_to_an_envelope_of_the_same_length() {
+    fn are_passed_by_a_message_and_a_line_together() {
+        // The line is dropped with the message, and not read again.
+        let half = &echo(MAX, " ")[..MAX / 2];
+        let line = format!("{STATS}{}", " ".repeat(MAX));
+        assert_too_long(&format!("{half}\n{line}"), "");
+        assert_too_long(&format!("{half}\n{}{STATS}", " ".repeat(MAX / 2)), "");
+    }
+
+    #[test]
+    fn of_an_unfinished_message_give_way_to_an_envelope() {
+        let unfinished = echo(MAX, " ");
         let filling = " ".repeat(MAX - ENVELOPE.len());
-        let envelope = ENVELOPE.replace("{\"src\"", &format!("{{{filling}\"src\""));
-        assert_eq!(envelope.len(), MAX);
-        let said = run(
-            &[],
-            format!("{}\n{envelope}\r\n", &echo(MAX - 1, " ")[..MAX - 20]),
-        );
-        assert_eq!(said.replies, STATS_OF_C);
-        assert!(
-            said.remarks
-                .ends_with("`: its closing } is missing where a whole message follows on line 2\n")
-        );
+        let long = ENVELOPE.replace("{\"src\"", &format!("{{{filling}\"src\""));
+        assert_eq!(long.len(), MAX);
+        let warning = "line 1: unfinished message, a new one starts on line 2: `{\"type\": \"echo\", \"x\": [`";
+        let input = format!("{}\n{long}\r\n{STATS}\n", &unfinished[..MAX - 20]);
+        assert_output(&[], input, &format!("{ENVELOPE_OK}{STATS_OK}"), warning);
     }
 
     #[test]
-    fn that_is_too_long_takes_no_line_after_it() {
-        let stats = "{\"type\": \"stats\"}\n";
-        // The byte that is too many is the line break, or the first of the next line.
-        let unfinished = echo(MAX + 20, " ");
-        for length in [MAX - 1, MAX, MAX + 1] {
-            let said = run(
-                &[],
-                format!("{}\n{ENVELOPE}\n{stats}", &unfinished[..length]),
-            );
-            assert_eq!(
-                said.replies,
-                format!("{STATS_OF_C}{STATS}"),
-                "{length} bytes"
-            );
-            assert_eq!(said.remarks.lines().count(), 1, "{length} bytes");
+    fn that_are_not_finished_take_no_later_line_with_them() {
+        for length in [MAX - 1, MAX] {
+            // With the line break, it can no longer be finished within the limit.
+            let unfinished = &echo(2 * MAX, " ")[..length];
+            assert_too_long(unfinished, "");
         }
     }
 }

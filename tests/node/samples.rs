@@ -1,10 +1,10 @@
 //! The task's samples and examples, byte for byte. The files can be piped in by hand, too.
 
-use crate::support::converse;
+use crate::support::assert_replies;
 
 #[test]
-fn the_first_sample_routes_to_the_backend_with_the_fewest_connections() {
-    converse(
+fn the_first_sample_routes_to_the_fewest_connections() {
+    assert_replies(
         &[],
         include_str!("../samples/fewest-connections.jsonl"),
         include_str!("../samples/fewest-connections.expected.jsonl"),
@@ -13,7 +13,7 @@ fn the_first_sample_routes_to_the_backend_with_the_fewest_connections() {
 
 #[test]
 fn the_second_sample_is_pretty_printed_and_breaks_a_tie() {
-    converse(
+    assert_replies(
         &[],
         include_str!("../samples/tie.json"),
         include_str!("../samples/tie.expected.jsonl"),
@@ -21,8 +21,8 @@ fn the_second_sample_is_pretty_printed_and_breaks_a_tie() {
 }
 
 #[test]
-fn the_examples_in_the_text_are_bare_bodies_for_a_pool_of_three() {
-    converse(
+fn the_examples_in_the_prose_are_bare_bodies() {
+    assert_replies(
         &["api-1", "api-2", "api-3"],
         include_str!("../samples/bare-bodies.jsonl"),
         include_str!("../samples/bare-bodies.expected.jsonl"),
@@ -30,8 +30,8 @@ fn the_examples_in_the_text_are_bare_bodies_for_a_pool_of_three() {
 }
 
 #[test]
-fn a_fourth_request_goes_where_the_short_one_has_ended_and_not_to_whose_turn_it_is() {
-    converse(
+fn a_fourth_request_goes_to_the_backend_that_is_free_again() {
+    assert_replies(
         &["backend-1", "backend-2", "backend-3"],
         include_str!("../samples/why.jsonl"),
         include_str!("../samples/why.expected.jsonl"),

@@ -1,22 +1,25 @@
-//! Running the program, and comparing what it says.
+//! Running the program, and comparing what it writes.
 
-use std::fmt::Debug;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
 /// The built binary.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_least-connections");
 
-/// All that one run of the program said.
+/// The backends of most conversations.
+pub const TWO: &[&str] = &["api-1", "api-2"];
+
+/// All that one run of the program writes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Output {
     pub replies: String,
-    pub remarks: String,
+    pub warnings: String,
     pub status: Option<i32>,
 }
 
-/// The program, with its three streams open to the test.
+/// Starts the program with its three streams open to the test.
 pub fn start(arguments: &[&str]) -> Child {
     Command::new(PROGRAM)
         .args(arguments)
@@ -27,7 +30,7 @@ pub fn start(arguments: &[&str]) -> Child {
         .expect("the program starts")
 }
 
-/// The program, with replies and remarks on one stream, in the order in which they are written.
+/// Starts the program with replies and warnings on one stream, in the order in which they are written.
 pub fn start_on_one_stream() -> Child {
     Command::new("sh")
         .args(["-c", "exec \"$0\" 2>&1", PROGRAM])
@@ -38,12 +41,12 @@ pub fn start_on_one_stream() -> Child {
 }
 
 /// Runs the program on an input, to its end.
-pub fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Said {
+pub fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     run_in_pieces(arguments, &[input.as_ref()])
 }
 
 /// Runs the program on an input that arrives piece by piece.
-pub fn run_in_pieces(arguments: &[&str], pieces: &[&[u8]]) -> Said {
+pub fn run_in_pieces(arguments: &[&str], pieces: &[&[u8]]) -> Output {
     let mut child = start(arguments);
     let mut stdin = child.stdin.take().expect("it is piped");
     let output = thread::scope(|scope| {
@@ -57,48 +60,80 @@ pub fn run_in_pieces(arguments: &[&str], pieces: &[&[u8]]) -> Said {
         });
         child.wait_with_output().expect("the program ends")
     });
-    Said {
+    Output {
         replies: String::from_utf8(output.stdout).expect("replies are UTF-8"),
-        remarks: String::from_utf8(output.stderr).expect("remarks are UTF-8"),
+        warnings: String::from_utf8(output.stderr).expect("warnings are UTF-8"),
         status: output.status.code(),
     }
 }
 
-/// The program answers `input` with just these replies, and nothing is worth a remark.
+/// Runs the program on the lines that begin with `>`. It must write the replies that begin with `<` and the warnings
+/// that begin with `!`, and no others.
+///
+/// ```text
+/// > {"type": "stats", "msg_id": 1}
+/// < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
+/// > hello
+/// ! line 2: not a JSON object, which starts with { (skipping to the next one): `hello`
+/// ```
 #[track_caller]
-pub fn converse(arguments: &[&str], input: impl AsRef<[u8]> + Debug, replies: &str) {
-    remark(arguments, input, replies, "");
+pub fn assert_transcript(arguments: &[&str], transcript: &str) {
+    let marked = |mark: char| {
+        let mut lines = String::new();
+        for line in transcript.lines() {
+            if let Some(line) = line.trim_start().strip_prefix(mark) {
+                lines.push_str(line.strip_prefix(' ').unwrap_or(line));
+                lines.push('\n');
+            }
+        }
+        lines
+    };
+    assert_output(arguments, marked('>'), &marked('<'), &marked('!'));
 }
 
-/// The program answers `input` with just these replies, and has just these remarks.
+/// The program answers `input` with just these replies, and without a warning.
 #[track_caller]
-pub fn remark(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str, remarks: &str) {
-    let said = run(arguments, input);
-    assert_lines(&without_times(&said.replies), replies, "replies");
-    assert_lines(&said.remarks, remarks, "remarks");
-    assert_eq!(said.status, Some(0), "exit status");
+pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str) {
+    assert_output(arguments, input, replies, "");
+}
+
+/// The program answers `input` with just these replies, and with just these warnings, each without its beginning
+/// `least-connections: `.
+#[track_caller]
+pub fn assert_output(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str, warnings: &str) {
+    let output = run(arguments, input);
+    assert_lines(&without_times(&output.replies), replies, "replies");
+    assert_lines(&output.warnings, &with_prefix(warnings), "warnings");
+    assert_eq!(output.status, Some(0), "exit status");
+}
+
+/// Lines for standard error, each with the program's name before it.
+pub fn with_prefix(lines: &str) -> String {
+    let mut prefixed = String::new();
+    for line in lines.lines() {
+        writeln!(prefixed, "least-connections: {line}").expect("a string takes all");
+    }
+    prefixed
 }
 
 /// Compares line by line, and shows the first difference by itself.
 #[track_caller]
-pub fn assert_lines(said: &str, expected: &str, what: &str) {
-    let mut said_lines = said.lines();
+pub fn assert_lines(written: &str, expected: &str, what: &str) {
+    let mut lines = written.lines();
     for (index, expected) in expected.lines().enumerate() {
         assert_eq!(
-            said_lines.next(),
+            lines.next(),
             Some(expected),
             "line {} of the {what}",
             index + 1
         );
     }
-    assert_eq!(said_lines.next(), None, "after the last of the {what}");
-    assert!(
-        said.is_empty() || said.ends_with('\n'),
-        "the {what} end with a line break"
-    );
+    assert_eq!(lines.next(), None, "after the last of the {what}");
+    let whole = written.is_empty() || written.ends_with('\n');
+    assert!(whole, "the {what} end with a line break");
 }
 
-/// The text with the one thing that depends on the clock, `last_used`, set to 1 where it is not null.
+/// The text with the one thing that depends on the clock, `last_used`, set to 1 if it is not null.
 pub fn without_times(text: &str) -> String {
     let mut parts = text.split("\"last_used\": ");
     let mut masked = parts.next().unwrap_or_default().to_owned();
@@ -133,7 +168,7 @@ impl Random {
     }
 }
 
-/// The shortest list that still fails, as far as leaving things out of a failing one leads there.
+/// Shortens a list that fails: leaves out what it still fails without.
 pub fn shortest<T: Clone>(failing: &[T], fails: impl Fn(&[T]) -> bool) -> Vec<T> {
     let mut shortest = failing.to_vec();
     let mut step = shortest.len() / 2;

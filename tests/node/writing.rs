@@ -1,153 +1,159 @@
-//! When replies are written out: before the program waits, and before it remarks on something.
+//! When replies are written: before the program waits for input, and before each warning.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{start, start_on_one_stream};
+use crate::support::{start, start_on_one_stream, with_prefix};
 
-/// A running program, spoken to piece by piece.
+/// A running program that is sent input piece by piece.
 struct Live {
     child: Child,
     stdin: Option<ChildStdin>,
     replies: Receiver<String>,
+    warnings: Receiver<String>,
+}
+
+/// Receives the lines of a stream as they come.
+fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.try_for_each(|line| sender.send(line))
+    });
+    lines
+}
+
+/// The next line. The time limit makes the test fail, and not hang, if there is none.
+#[track_caller]
+fn assert_next(lines: &Receiver<String>, expected: &str) {
+    let line = lines.recv_timeout(Duration::from_secs(60));
+    assert_eq!(line.as_deref(), Ok(expected.trim_end()));
 }
 
 impl Live {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = start(arguments);
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (sender, replies) = channel();
-        thread::spawn(move || {
-            stdout
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
-        });
+    fn start() -> Self {
+        let mut child = start(&[]);
         Self {
             stdin: child.stdin.take(),
+            replies: lines(child.stdout.take().expect("it is piped")),
+            warnings: lines(child.stderr.take().expect("it is piped")),
             child,
-            replies,
         }
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("it is open");
-        stdin.write_all(bytes).expect("the program reads");
-    }
-
-    /// The next reply. The time limit is there for the test to fail, and not to hang, where there is none.
-    #[track_caller]
-    fn hears(&self, reply: &str) {
-        let heard = self.replies.recv_timeout(Duration::from_secs(20));
-        assert_eq!(heard.as_deref(), Ok(reply));
+        stdin.write_all(bytes.as_ref()).expect("the program reads");
     }
 
     #[track_caller]
-    fn ends(mut self) {
+    fn assert_reply(&self, reply: &str) {
+        assert_next(&self.replies, reply);
+    }
+
+    fn end_input(&mut self) {
         drop(self.stdin.take());
+    }
+
+    /// Ends the input. There are no further replies.
+    #[track_caller]
+    fn assert_ends(mut self) {
+        self.end_input();
         assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
-        assert_eq!(
-            self.replies.recv().ok(),
-            None,
-            "a reply that nobody waited for"
-        );
+        assert_eq!(self.replies.recv().ok(), None, "one reply too many");
     }
 }
 
-const STATS: &str = r#"{"type": "stats_ok", "backends": {}}"#;
+const STATS: &str = r#"{"type": "stats"}"#;
+const STATS_OK: &str = r#"{"type": "stats_ok", "backends": {}}"#;
 
 #[test]
-fn a_reply_is_out_before_the_next_message_is_there() {
-    let mut live = Live::start(&[]);
-    for msg_id in 0..1000 {
-        live.send(format!("{{\"type\": \"stats\", \"msg_id\": {msg_id}}}\n").as_bytes());
-        live.hears(&format!(
-            r#"{{"type": "stats_ok", "in_reply_to": {msg_id}, "backends": {{}}}}"#
+fn a_reply_is_written_before_the_next_message_comes() {
+    let mut live = Live::start();
+    for id in 0..1000 {
+        live.send(format!("{{\"type\": \"stats\", \"msg_id\": {id}}}\n"));
+        live.assert_reply(&format!(
+            r#"{{"type": "stats_ok", "in_reply_to": {id}, "backends": {{}}}}"#
         ));
     }
-    live.ends();
+    live.assert_ends();
 }
 
 #[test]
-fn a_reply_is_out_when_half_of_the_next_message_has_arrived() {
-    let mut live = Live::start(&[]);
-    live.send(b"{\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg");
-    live.hears(STATS);
-    live.send(b"_id\": 2}\n{\"type\":\n");
-    live.hears(r#"{"type": "stats_ok", "in_reply_to": 2, "backends": {}}"#);
-    live.send(b"\"stats\",\n\"msg_id\": 3} {\"type\": \"stats\"}\n{\n");
-    live.hears(r#"{"type": "stats_ok", "in_reply_to": 3, "backends": {}}"#);
-    live.hears(STATS);
-    live.send(b"\"type\": \"stats\"");
-    live.send(b"}");
-    live.ends_with_one_more(STATS);
-}
-
-impl Live {
-    /// The end of the input is the end of the last line, too.
-    #[track_caller]
-    fn ends_with_one_more(mut self, reply: &str) {
-        drop(self.stdin.take());
-        self.hears(reply);
-        self.ends();
-    }
+fn a_reply_is_written_when_half_of_the_next_message_has_come() {
+    let mut live = Live::start();
+    live.send("{\"type\": \"stats\"}\n{\"type\": \"stats\", \"msg");
+    live.assert_reply(STATS_OK);
+    live.send("_id\": 2}\n{\"type\":\n");
+    live.assert_reply(r#"{"type": "stats_ok", "in_reply_to": 2, "backends": {}}"#);
+    live.send("\"stats\",\n\"msg_id\": 3} {\"type\": \"stats\"}\n{\n");
+    live.assert_reply(r#"{"type": "stats_ok", "in_reply_to": 3, "backends": {}}"#);
+    live.assert_reply(STATS_OK);
+    live.send("\"type\": \"stats\"");
+    live.send("}");
+    // The end of the input ends the last line, too.
+    live.end_input();
+    live.assert_reply(STATS_OK);
+    live.assert_ends();
 }
 
 #[test]
-fn a_reply_is_out_when_a_line_that_is_skipped_has_no_end_yet() {
-    let mut live = Live::start(&[]);
-    live.send(b"{\"type\": \"stats\"}\n");
-    live.send(&vec![b'x'; 20 << 20]);
-    live.hears(STATS);
-    live.send(&vec![b'x'; 20 << 20]);
-    live.send(b"\n{\"type\": \"stats\"}\n");
-    live.hears(STATS);
-    live.ends();
+fn a_reply_is_written_when_a_skipped_line_has_no_end_yet() {
+    let mut live = Live::start();
+    live.send(format!("{STATS}\n"));
+    live.send(vec![b'x'; 20 << 20]);
+    live.assert_reply(STATS_OK);
+    live.send(vec![b'x'; 20 << 20]);
+    live.send(format!("\n{STATS}\n"));
+    live.assert_reply(STATS_OK);
+    live.assert_ends();
 }
 
 #[test]
-fn a_message_that_is_too_long_is_remarked_on_while_its_line_has_no_end_yet() {
-    let mut live = Live::start(&[]);
-    let (sender, remarks) = channel();
-    let stderr = BufReader::new(live.child.stderr.take().expect("it is piped"));
-    thread::spawn(move || {
-        stderr
-            .lines()
-            .map_while(Result::ok)
-            .try_for_each(|line| sender.send(line))
-    });
-    live.send(b"{\"a\": \"");
-    live.send(&vec![b'x'; 17 << 20]);
-    let remark = remarks.recv_timeout(Duration::from_secs(20));
-    assert!(remark.is_ok_and(|remark| remark.contains("line 1: cannot read `{\"a\": \"xxx")));
-    live.send(b"\n{\"type\": \"stats\"}\n");
-    live.hears(STATS);
-    live.ends();
+fn a_line_that_is_too_long_gets_its_warning_before_its_end() {
+    let mut live = Live::start();
+    live.send(r#"{"a": ""#);
+    live.send(vec![b'x'; 17 << 20]);
+    let warning = format!(
+        "line 1: longer than 16 MiB: `{{\"a\": \"{}…`",
+        "x".repeat(33)
+    );
+    assert_next(&live.warnings, &with_prefix(&warning));
+    live.send(format!("\n{STATS}\n"));
+    live.assert_reply(STATS_OK);
+    live.assert_ends();
 }
 
 #[test]
-fn replies_and_remarks_on_one_stream_stand_in_the_order_of_their_messages() {
-    let input =
-        "{\"type\": \"stats\"}\ngarbage\n{\"type\": \"stats\"}\n{}\n{\"type\": \"stats\"}\n";
+fn a_mistake_gets_its_warning_when_its_line_has_ended() {
+    let mut live = Live::start();
+    live.send("{\"type\":\"echo\",\"echo\":\"\\u\"}\n");
+    let warning = r#"line 1, column 26: invalid escape (write \\ for a backslash): `"}`"#;
+    assert_next(&live.warnings, &with_prefix(warning));
+    live.send("{\"a\":\"\\u12\n");
+    let warning = r"line 2, column 11: invalid escape (write \\ for a backslash)";
+    assert_next(&live.warnings, &with_prefix(warning));
+    live.assert_ends();
+}
+
+#[test]
+fn replies_and_warnings_on_one_stream_are_in_order() {
     let mut child = start_on_one_stream();
     let mut stdin = child.stdin.take().expect("it is piped");
-    stdin
-        .write_all(input.as_bytes())
-        .expect("the program reads");
+    let input = format!("{STATS}\ngarbage\n{STATS}\n{{}}\n{STATS}\n");
+    stdin.write_all(input.as_bytes()).expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        format!(
-            "{STATS}
-least-connections: line 2: cannot read `garbage`: a message is a JSON object, which begins with {{
-{STATS}
-least-connections: line 4: no answer to `{{}}`: it has neither src and dest, as an envelope does, nor a type, as a bare body does
-{STATS}
-"
-        )
+    let expected = format!(
+        r#"{STATS_OK}
+least-connections: line 2: not a JSON object, which starts with {{ (skipping to the next one): `garbage`
+{STATS_OK}
+least-connections: line 4: not answered: no "type", and no "src" and "dest": `{{}}`
+{STATS_OK}
+"#
     );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
