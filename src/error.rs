@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde_json::value::RawValue;
+
 /// How many characters of a name or a value are quoted.
 const QUOTED_CHARS: usize = 40;
 
@@ -23,7 +25,7 @@ pub enum Refusal {
         /// Whether a request can add backends to the pool.
         open: bool,
     },
-    /// All backends of this list, which is the whole pool, are draining.
+    /// These backends are all that could get the request, and they are draining.
     AllDraining(Names),
     /// A required key is missing.
     Missing {
@@ -51,6 +53,26 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal of a field with this value.
+    pub fn unusable(field: impl Into<String>, wanted: &'static str, found: &RawValue) -> Self {
+        Self::Unusable {
+            field: field.into(),
+            wanted,
+            found: excerpt(found.get().as_bytes()),
+        }
+    }
+
+    /// The refusal of a field that should have a string.
+    pub fn not_a_string(field: impl Into<String>, found: &RawValue) -> Self {
+        // In a JSON string, "\ud800" is half of a UTF-16 surrogate pair. That is not Unicode.
+        let wanted = if found.get().starts_with('"') {
+            "a string of Unicode characters"
+        } else {
+            "a string"
+        };
+        Self::unusable(field, wanted, found)
+    }
+
     /// The code in Maelstrom's table of errors.
     pub fn code(&self) -> u16 {
         match self {

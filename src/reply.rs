@@ -112,11 +112,13 @@ fn write_body(
 /// Writes the active connections of all backends, in the pool's order.
 fn write_counts(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
     to.write_all(br#", "active_connections": {"#)?;
-    let mut comma = "";
-    for backend in backends {
-        write_field(to, comma, backend.name())?;
-        write_field(to, ": ", &backend.active_connections())?;
-        comma = ", ";
+    for (index, backend) in backends.iter().enumerate() {
+        if index > 0 {
+            to.write_all(b", ")?;
+        }
+        write_json(to, backend.name())?;
+        to.write_all(b": ")?;
+        write_json(to, &backend.active_connections())?;
     }
     to.write_all(b"}")
 }
@@ -124,9 +126,11 @@ fn write_counts(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
 /// Writes all counters of all backends, in the pool's order.
 fn write_stats(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
     to.write_all(br#", "backends": {"#)?;
-    let mut comma = "";
-    for backend in backends {
-        write_field(to, comma, backend.name())?;
+    for (index, backend) in backends.iter().enumerate() {
+        if index > 0 {
+            to.write_all(b", ")?;
+        }
+        write_json(to, backend.name())?;
         write_field(
             to,
             r#": {"active_connections": "#,
@@ -136,20 +140,23 @@ fn write_stats(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
         write_field(to, r#", "last_used": "#, &backend.last_used())?;
         write_field(to, r#", "draining": "#, &backend.draining())?;
         to.write_all(b"}")?;
-        comma = ", ";
     }
     to.write_all(b"}")
 }
 
-/// Writes a name or a number, and before it a key and all punctuation.
+/// Writes a key, with the punctuation before and after it, and a value.
 fn write_field(
     to: &mut impl Write,
     key: &str,
     value: &(impl Serialize + ?Sized),
 ) -> io::Result<()> {
     to.write_all(key.as_bytes())?;
-    serde_json::to_writer(to, value)?;
-    Ok(())
+    write_json(to, value)
+}
+
+/// Writes a name or a number.
+fn write_json(to: &mut impl Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    Ok(serde_json::to_writer(to, value)?)
 }
 
 /// Writes JSON as it is, with a space for each line break. Those can only be between values.

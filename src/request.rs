@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_typed_reader_takes_is_read_alike_by_the_careful_one() {
+    fn the_typed_reader_agrees_with_the_careful_one() {
         const INSERTED: &[&str] = &[
             "0",
             "\"",

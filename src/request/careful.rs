@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::json::Pairs;
 use super::{Action, Address, Message, Request, Unanswerable};
-use crate::error::{Refusal, excerpt, quoted};
+use crate::error::{Refusal, quoted};
 use crate::least_connections::Count;
 
 /// Reads an object.
@@ -115,7 +115,7 @@ impl<'a> RawObject<'a> {
     fn body(&self) -> Result<Self, Refusal> {
         const WANTED: &str = r#"an object with a "type""#;
         self.required("body", WANTED, |body| {
-            Self::read(body.get()).ok_or_else(|| unusable("\"body\"", WANTED, body))
+            Self::read(body.get()).ok_or_else(|| Refusal::unusable("\"body\"", WANTED, body))
         })
     }
 
@@ -139,9 +139,10 @@ impl<'a> RawObject<'a> {
     }
 
     fn request(&self) -> Result<Request<'a, Cow<'a, str>>, Refusal> {
-        let kind = self.required_string("type", r#"a string, such as "http_request""#)?;
+        let name = |key, wanted| self.required(key, wanted, |value| string(key, value));
+        let kind = name("type", r#"a string, such as "http_request""#)?;
         let of_backend = |action| {
-            let backend = self.required_string("backend", "a string, the name of a backend")?;
+            let backend = name("backend", "a string, the name of a backend")?;
             Ok(Request::OfBackend { action, backend })
         };
         Ok(match &*kind {
@@ -170,18 +171,10 @@ impl<'a> RawObject<'a> {
         self.optional(key, |value| string(key, value))
     }
 
-    fn required_string(
-        &self,
-        key: &'static str,
-        wanted: &'static str,
-    ) -> Result<Cow<'a, str>, Refusal> {
-        self.required(key, wanted, |value| string(key, value))
-    }
-
     fn list_of_names(&self, key: &'static str) -> Result<Option<Vec<Cow<'a, str>>>, Refusal> {
-        self.optional(key, |list| match parse::<Vec<Str>>(list) {
-            Some(names) => Ok(names.into_iter().map(|Str(name)| name).collect()),
-            None => Err(wrong_list(key, list)),
+        self.optional(key, |list| {
+            let names: Vec<Str> = parse(list).ok_or_else(|| wrong_list(key, list))?;
+            Ok(names.into_iter().map(|Str(name)| name).collect())
         })
     }
 }
@@ -191,15 +184,13 @@ fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
 }
 
 fn string<'a>(key: &str, value: &'a RawValue) -> Result<Cow<'a, str>, Refusal> {
-    match parse(value) {
-        Some(Str(string)) => Ok(string),
-        None => Err(not_a_string(format!("\"{key}\""), value)),
-    }
+    let string = parse(value).map(|Str(string)| string);
+    string.ok_or_else(|| Refusal::not_a_string(format!("\"{key}\""), value))
 }
 
 fn msg_id(value: &RawValue) -> Result<u64, Refusal> {
     const WANTED: &str = "an integer from 0 to 18446744073709551615";
-    parse(value).ok_or_else(|| unusable("msg_id", WANTED, value))
+    parse(value).ok_or_else(|| Refusal::unusable("msg_id", WANTED, value))
 }
 
 /// The error of a list that is not one, or of its first entry that is not a string.
@@ -207,19 +198,15 @@ fn wrong_list(field: &str, list: &RawValue) -> Refusal {
     let entries: Vec<&RawValue> = parse(list).unwrap_or_default();
     let mut entries = entries.into_iter().enumerate();
     match entries.find(|(_, entry)| parse::<Str>(entry).is_none()) {
-        Some((index, entry)) => not_a_string(format!("{field}[{index}]"), entry),
-        None => unusable(field, "a list of strings", list),
+        Some((index, entry)) => Refusal::not_a_string(format!("{field}[{index}]"), entry),
+        None => Refusal::unusable(field, "a list of strings", list),
     }
 }
 
 fn report(value: &RawValue) -> Result<Vec<(Cow<'_, str>, Count)>, Refusal> {
-    match parse(value) {
-        Some(Pairs(counts)) => {
-            let counts = counts.into_iter();
-            Ok(counts.map(|(Str(name), count)| (name, count)).collect())
-        }
-        None => Err(wrong_report(value)),
-    }
+    let Pairs(counts) = parse(value).ok_or_else(|| wrong_report(value))?;
+    let counts = counts.into_iter();
+    Ok(counts.map(|(Str(name), count)| (name, count)).collect())
 }
 
 /// The error of a report that is not an object, or of its first entry that is not a name and a count.
@@ -227,31 +214,13 @@ fn wrong_report(report: &RawValue) -> Refusal {
     let entries = parse(report).map_or_else(Vec::new, |Pairs(entries)| entries);
     for (key, value) in entries {
         let Some(Str(name)) = parse(key) else {
-            return not_a_string("a key of active_connections", key);
+            return Refusal::not_a_string("a key of active_connections", key);
         };
         if parse::<Count>(value).is_none() {
             let field = format!("active_connections of {}", quoted(&name));
-            return unusable(field, "an integer from 0 to 9007199254740991", value);
+            return Refusal::unusable(field, "an integer from 0 to 9007199254740991", value);
         }
     }
     let wanted = "an object of backend names and integers";
-    unusable("active_connections", wanted, report)
-}
-
-fn not_a_string(field: impl Into<String>, found: &RawValue) -> Refusal {
-    // JSON allows half of a UTF-16 surrogate pair, such as "\ud800", in a string. That is not Unicode.
-    let wanted = if found.get().starts_with('"') {
-        "a string of Unicode characters"
-    } else {
-        "a string"
-    };
-    unusable(field, wanted, found)
-}
-
-fn unusable(field: impl Into<String>, wanted: &'static str, found: &RawValue) -> Refusal {
-    Refusal::Unusable {
-        field: field.into(),
-        wanted,
-        found: excerpt(found.get().as_bytes()),
-    }
+    Refusal::unusable("active_connections", wanted, report)
 }

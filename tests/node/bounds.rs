@@ -243,7 +243,7 @@ mod sixteen_mib_of {
     }
 
     #[test]
-    fn node_ids_then_the_same_backends_in_another_order() {
+    fn node_ids_then_the_same_backends_reversed() {
         let guess = list("node_ids");
         let mut names: Vec<_> = names().take(1_500_000).collect();
         names.reverse();
