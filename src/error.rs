@@ -1,4 +1,4 @@
-//! The errors: everything a request can be refused for, each with a code and a text for a person.
+//! Errors: the reasons to refuse a request, each with a code and an explanation.
 //!
 //! The codes are those of [Maelstrom's protocol](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors),
 //! all of them definite: a refused request has changed nothing.
@@ -7,13 +7,13 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-/// How many characters of a name or a value are quoted.
+/// The most characters quoted of a name or a value.
 const QUOTED_CHARS: usize = 40;
 
-/// How many names are listed.
+/// The most names listed.
 const LISTED_NAMES: usize = 5;
 
-/// Why a request was refused. `Display` is the `text` of the error reply.
+/// A reason to refuse a request. `Display` is the `text` of the error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// No message type has this name.
@@ -25,7 +25,7 @@ pub enum Refusal {
         /// Whether a request can add backends to the pool.
         open: bool,
     },
-    /// These backends are all that could get the request, and they are draining.
+    /// Every backend that could get the request is draining.
     AllDraining(Names),
     /// A required key is missing.
     Missing {
@@ -42,7 +42,7 @@ pub enum Refusal {
         /// The beginning of the value, as it was written.
         found: String,
     },
-    /// A key is in its object twice.
+    /// A used key is repeated in its object.
     DuplicateKey(&'static str),
     /// A name is in a list or a report twice.
     ListedTwice { name: String, field: &'static str },
@@ -144,7 +144,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The first few of a list of names, and how many more there are.
+/// The first names of a list, and the number of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     first: Vec<String>,
@@ -154,11 +154,10 @@ pub struct Names {
 impl Names {
     /// Shortens a list.
     pub fn of<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> Self {
-        let first = names.by_ref().take(LISTED_NAMES);
-        Self {
-            first: first.map(str::to_owned).collect(),
-            more: names.len(),
-        }
+        let first = names.by_ref().take(LISTED_NAMES).map(str::to_owned);
+        let first = first.collect();
+        let more = names.len();
+        Self { first, more }
     }
 }
 
@@ -195,7 +194,7 @@ pub fn quoted(name: &str) -> String {
 
 /// The beginning of a JSON value or of other input, at most 40 characters of it, on one line.
 ///
-/// White space is folded. What a terminal could take for a command, and what is not UTF-8, is replaced.
+/// A run of white space becomes one space. Control characters and invalid UTF-8 are replaced.
 pub fn excerpt(input: &[u8]) -> String {
     let decoded = input.utf8_chunks().flat_map(|chunk| {
         let replacement = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);

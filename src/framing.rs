@@ -1,7 +1,7 @@
 //! Framing: splits the input into JSON objects, and resynchronizes after input that is not one.
 //!
 //! It knows what JSON is, through `serde_json`, but not what a message is. Usually a line is a message, and
-//! [`Frames::line`] returns it unread. If it turns out not to be one, [`Frames::next_piece`] looks closer: it feeds
+//! [`Frames::line`] returns it unparsed. If it turns out not to be one, [`Frames::next_piece`] looks closer: it feeds
 //! `serde_json` byte by byte, over as many lines as an object has, and so finds where it ends or goes wrong.
 
 use std::io::{self, BufRead, Read};
@@ -12,19 +12,19 @@ use serde::de::IgnoredAny;
 
 use crate::warning::{Problem, Warning, without_line_break};
 
-/// How long a line may be, in bytes without its line break, and a message, from its first byte to its last.
+/// The most bytes of a line without its line break, and of a message from its first byte to its last.
 const MAX_LENGTH: usize = 16 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How much of a line is read: enough to find it too long.
+/// The most bytes that are read of a line: the longest one, with a byte order mark and a line break.
 const MAX_READ: usize = BYTE_ORDER_MARK.len() + MAX_LENGTH + b"\r\n".len();
 
 /// The input, line by line and object by object.
 #[derive(Debug)]
 pub struct Frames<R> {
     input: R,
-    /// Whether a line is by itself a whole envelope. If a message is unfinished then, it was cut off.
+    /// Recognizes a line that is a whole envelope, and so shows that an unfinished message was cut off.
     is_envelope: fn(&str) -> bool,
     /// The lines of an unfinished message, and the line last read.
     buffer: Vec<u8>,
@@ -39,7 +39,7 @@ pub struct Frames<R> {
     /// Whether the line last read is too long, and has no warning yet.
     too_long: bool,
     /// The index in `buffer` of a mistake on the line last read that has a warning already.
-    reported: Option<usize>,
+    warned_at: Option<usize>,
     /// Whether lines are skipped until one begins with `{`.
     skipping: bool,
 }
@@ -48,13 +48,13 @@ pub struct Frames<R> {
 #[derive(Debug, Clone, Copy)]
 enum Stop {
     LineEnd,
-    /// In a line that is too long. The rest of it is skipped.
+    /// Within a line that is too long. The next read skips the rest.
     MidLine,
-    /// The input is not read again, because a terminal would go on.
+    /// At the end of the input. It is not read again: a terminal would wait for more.
     InputEnd,
 }
 
-/// What a closer look finds.
+/// An object, or input that is not one.
 #[derive(Debug)]
 pub enum Piece<'a> {
     /// One JSON object.
@@ -81,7 +81,7 @@ impl<R: BufRead> Frames<R> {
             line_number: 0,
             stop: Stop::LineEnd,
             too_long: false,
-            reported: None,
+            warned_at: None,
             skipping: false,
         }
     }
@@ -105,8 +105,8 @@ impl<R: BufRead> Frames<R> {
         str::from_utf8(&self.buffer).ok()
     }
 
-    /// Reads the next object of the line last read, and of further lines if it goes on there. `None` if there is no
-    /// more on the line.
+    /// Reads the next object that begins on the line last read, with the further lines that it needs. `None` if the
+    /// line has nothing more to answer or to warn of.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl<R: BufRead> Frames<R> {
                 self.start = end;
                 Ok(Some(Piece::Object {
                     line: began,
-                    // Each of its lines has been checked.
+                    // Each of its lines has been checked to be UTF-8.
                     json: str::from_utf8(json).unwrap_or_default(),
                 }))
             }
@@ -147,8 +147,8 @@ impl<R: BufRead> Frames<R> {
 
     /// Drops what began on line `began`. `None` if its mistake has a warning already.
     fn drop_unreadable(&mut self, (problem, at): Mistake, began: u64) -> Option<Piece<'_>> {
-        let unreadable = self.start;
-        // The line that shows an earlier one to be unreadable may be the start of something new.
+        let first = self.start;
+        // The line of the mistake may start a new message, if the bad one began earlier.
         let read_again =
             began < self.line_number && !matches!(problem, Problem::TooLong | Problem::InputEnded);
         self.start = if read_again {
@@ -157,11 +157,11 @@ impl<R: BufRead> Frames<R> {
             self.buffer.len()
         };
         let Some(at) = at else {
-            let message = self.buffer.get(unreadable..self.start).unwrap_or_default();
+            let message = self.buffer.get(first..self.start).unwrap_or_default();
             let warning = Warning::of_message(problem, began, message);
             return Some(Piece::Unreadable(warning));
         };
-        if self.reported.replace(at) == Some(at) {
+        if self.warned_at.replace(at) == Some(at) {
             return None;
         }
         let line = self.buffer.get(self.line_start..).unwrap_or_default();
@@ -182,24 +182,32 @@ impl<R: BufRead> Frames<R> {
         };
         let mut json = serde_json::Deserializer::from_reader(&mut bytes);
         let value = IgnoredAny::deserialize(&mut json);
-        let (taken, last, mistake) = (bytes.taken, bytes.last, bytes.mistake);
-        Ok(match (value, mistake) {
-            (_, Some(mistake)) => Err(mistake),
-            (Ok(_), None) => {
+        let ObjectBytes {
+            taken,
+            last,
+            mistake,
+            ..
+        } = bytes;
+        if let Some(mistake) = mistake {
+            return Ok(Err(mistake));
+        }
+        match value {
+            Err(error) if error.is_io() => Err(error.into()),
+            Err(error) => {
+                let last = self.start + last;
+                Ok(Err(self.first_mistake(Problem::Syntax(error), last)))
+            }
+            Ok(IgnoredAny) => {
                 let end = self.start + taken;
-                match self.find_not_utf8(end) {
+                Ok(match self.find_not_utf8(end) {
                     Some(at) => Err((Problem::NotUtf8, Some(at))),
                     None => Ok(end),
-                }
+                })
             }
-            (Err(error), None) if error.is_io() => return Err(error.into()),
-            (Err(error), None) => {
-                Err(self.first_mistake(Problem::Syntax(error), self.start + last))
-            }
-        })
+        }
     }
 
-    /// Reads the next line of an unfinished object. Returns why it cannot be a part of it, if so.
+    /// Reads the next line of an unfinished object. Returns a mistake if the line cannot continue it.
     fn read_on(&mut self) -> io::Result<Option<Mistake>> {
         if let Some(at) = self.find_not_utf8(self.buffer.len()) {
             return Ok(Some((Problem::NotUtf8, Some(at))));
@@ -214,8 +222,10 @@ impl<R: BufRead> Frames<R> {
         }
         let line = self.buffer.get(self.line_start..).unwrap_or_default();
         let cut_off = str::from_utf8(line).is_ok_and(self.is_envelope);
-        let line = self.line_number;
-        Ok(cut_off.then_some((Problem::CutOff { line }, None)))
+        let problem = Problem::CutOff {
+            line: self.line_number,
+        };
+        Ok(cut_off.then_some((problem, None)))
     }
 
     /// The mistake at this index in `buffer`, unless the line is not UTF-8 there or before.
@@ -226,7 +236,7 @@ impl<R: BufRead> Frames<R> {
         }
     }
 
-    /// The index in `buffer` of the first byte that is not UTF-8, in what is unused of the line last read up to `end`.
+    /// The index in `buffer` of the first byte that is not UTF-8, in the unused part of the last line before `end`.
     fn find_not_utf8(&self, end: usize) -> Option<usize> {
         let begin = self.start.max(self.line_start);
         let error = str::from_utf8(self.buffer.get(begin..end)?).err()?;
@@ -242,7 +252,7 @@ impl<R: BufRead> Frames<R> {
         }
         self.line_number += 1;
         self.line_start = self.buffer.len();
-        self.reported = None;
+        self.warned_at = None;
         let mut input = (&mut self.input).take(MAX_READ as u64);
         let read = input.read_until(b'\n', &mut self.buffer)?;
         if self.line_number == 1 && self.buffer.starts_with(BYTE_ORDER_MARK) {
@@ -266,7 +276,7 @@ struct ObjectBytes<'a, R> {
     taken: usize,
     /// The offset of the byte read last.
     last: usize,
-    /// Whether that is a backslash that begins an escape. (`serde_json` takes one only in a string.)
+    /// Whether that is a backslash that begins an escape. (Outside a string, it is a mistake anyway.)
     backslash: bool,
     /// How many digits of a `\u` escape are still to come.
     digits_due: u8,
@@ -275,10 +285,10 @@ struct ObjectBytes<'a, R> {
 }
 
 impl<R: BufRead> Read for ObjectBytes<'_, R> {
-    /// Reads one byte, so that `serde_json` takes none that it does not look at.
+    /// Reads one byte, so that `serde_json` takes none that it does not check.
     ///
-    /// It takes all four digits of a `\u` escape before it looks at the first. So a byte in their place that is not a
-    /// digit is repeated until it has four, and nothing behind the mistake is read.
+    /// A `\u` escape is the exception: it takes four bytes, then checks them. So a byte there that is not a hex digit is
+    /// repeated until it has four, and nothing behind the mistake is taken.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.taken == MAX_LENGTH {
             self.mistake = Some((Problem::TooLong, None));

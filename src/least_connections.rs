@@ -1,7 +1,7 @@
 //! The balancer: which backend gets the next request, and how many active connections each one has.
 //!
-//! It has no input or output, and no clock: a caller passes the time. Each operation either succeeds or
-//! returns a [`Refusal`] and changes nothing.
+//! It has no input or output, and no clock: a caller passes the time. Each operation either succeeds, or returns a
+//! [`Refusal`] and changes nothing.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -38,17 +38,17 @@ impl Backend {
         &self.name
     }
 
-    /// The requests in flight: last reported (or 0 at the start) + routed - completed since then.
+    /// The requests in flight: last reported (0 at the start), plus routed, minus completed since then.
     pub fn active_connections(&self) -> u64 {
         self.active_connections
     }
 
-    /// How many requests were routed to it.
+    /// The number of requests routed to it.
     pub fn total_requests(&self) -> u64 {
         self.total_requests
     }
 
-    /// When the last request was routed to it, in milliseconds since the Unix epoch.
+    /// The time of the last request routed to it, in milliseconds since the Unix epoch.
     pub fn last_used(&self) -> Option<u64> {
         (self.total_requests > 0).then_some(self.last_used)
     }
@@ -59,7 +59,7 @@ impl Backend {
     }
 }
 
-/// How a backend can get into the pool.
+/// The ways for a backend into the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Membership {
     /// Only by configuration.
@@ -158,7 +158,7 @@ impl LeastConnections {
         Self::new(names, Membership::Closed)
     }
 
-    /// A pool of these backends, all different, until the first report that names others.
+    /// A pool of these backends, all different, until the first report that names any.
     pub fn guessed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         Self::new(names, Membership::Guessed)
     }
@@ -188,7 +188,7 @@ impl LeastConnections {
     ) -> Result<Report<'a, S>, Refusal> {
         let in_order = counts.len() <= self.backends.len()
             && (counts.iter().zip(&self.backends))
-                .all(|((name, _), backend)| *name.as_ref() == *backend.name);
+                .all(|((name, _), backend)| name.as_ref() == backend.name());
         if in_order {
             return Ok(Report {
                 counts,
@@ -219,7 +219,7 @@ impl LeastConnections {
         })
     }
 
-    /// Routes one request to the backend with the fewest active connections, draining ones left out.
+    /// Routes one request to the backend with the fewest active connections that is not draining.
     ///
     /// A tie goes to the first in the pool's order. The counts of a `report` replace the pool's own first. `now` is in
     /// milliseconds since the Unix epoch.
@@ -301,13 +301,13 @@ impl LeastConnections {
     /// Takes the counts of a report that [`check`](Self::check) has passed.
     fn apply<S: AsRef<str>>(&mut self, report: &Report<'_, S>) {
         if self.is_replaced_by(report) {
-            // The old index goes before the new backends come, because each can take 100 MB.
+            // Drops the old indices first: they and the new backends can take 100 MB each.
             self.indices = OnceCell::new();
             let named = report.iter().map(|(name, count, index)| {
-                let guessed = index.and_then(|index| self.backends.get(index));
+                let known = index.and_then(|index| self.backends.get(index));
                 Backend {
                     active_connections: count,
-                    ..guessed.cloned().unwrap_or_else(|| Backend::new(name))
+                    ..known.cloned().unwrap_or_else(|| Backend::new(name))
                 }
             });
             self.backends = named.collect();
@@ -331,7 +331,7 @@ impl LeastConnections {
         }
     }
 
-    /// Whether the pool is a guess, and this report says which backends there are.
+    /// Whether this report replaces a guessed pool.
     fn is_replaced_by<S>(&self, report: &Report<'_, S>) -> bool {
         self.membership == Membership::Guessed && !report.counts.is_empty()
     }
@@ -385,14 +385,16 @@ impl LeastConnections {
 
 /// Finds the first name that is in a list twice.
 pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
-    let names = names.iter().map(AsRef::as_ref);
+    let mut names = names.iter().map(AsRef::as_ref);
     // A few names are compared in less time than they are hashed.
     if names.len() <= 8 {
-        let mut numbered = names.clone().enumerate();
-        let twice = numbered.find(|&(index, name)| names.clone().take(index).any(|n| n == name));
-        return twice.map(|(_, name)| name);
+        let mut seen = Vec::with_capacity(names.len());
+        return names.find(|name| {
+            let twice = seen.contains(name);
+            seen.push(*name);
+            twice
+        });
     }
     let mut seen = HashSet::with_capacity(names.len());
-    let mut names = names;
     names.find(|name| !seen.insert(*name))
 }

@@ -1,7 +1,7 @@
 //! A node that decides which backend gets the next request: the one with the fewest active connections.
 //!
 //! It reads JSON messages in the envelope of [Maelstrom](https://github.com/jepsen-io/maelstrom), or bare bodies, and
-//! writes one JSON reply a line. The README has the messages; this page has the exact rules of reading.
+//! writes one JSON reply per line. The README has the messages; this page has the exact rules of reading.
 //!
 //! The program `least-connections` is [`serve`] between the standard streams. A conversation in memory:
 //!
@@ -37,19 +37,18 @@
 //! - It may span several lines, with blank lines in it, and a line may hold several objects.
 //! - Blank lines between messages, CRLF line ends, a UTF-8 byte order mark at the start and a last line without a line
 //!   break are fine.
-//! - A line may have 16 MiB, not counting its line break, and so may a message, from its first byte to its last. Both may
-//!   be nested as deeply as fits.
+//! - A line has at most 16 MiB without its line break, and so has a message from its first byte to its last. Nesting has
+//!   no other limit.
 //!
 //! # What happens to bad input
 //!
-//! - Input that no further line could turn into a message is dropped at the end of the line that makes this certain,
-//!   with one warning. If it began on an earlier line, that last line is read again, as the start of something new. It
-//!   gets no second warning for the same place.
+//! - A mistake drops its message at the end of the mistake's line, with one warning. If the message began on an earlier
+//!   line, the mistake's line is read again, as the start of a new one. The same mistake gets no second warning.
 //! - Then lines are skipped without a warning until one begins with `{`, white space aside.
 //! - A whole envelope on a line of its own (an object with strings for `src` and `dest`, and a `body`) shows that an
 //!   unfinished message was cut off. So an envelope on a line of its own inside an `echo` is taken for a message.
-//!   Anything else that fits into an unfinished message is a part of it, also a bare body.
-//! - After an object, anything else on its line that is not an object is dropped, up to the line break.
+//!   Anything else that fits into an unfinished message is a part of it, including a bare body.
+//! - After an object, the rest of its line is dropped from the first thing that is not an object, with a warning.
 //! - What is longer than 16 MiB is dropped up to the end of the line on which it becomes too long.
 //!
 //! ```
@@ -83,13 +82,12 @@
 //!
 //! # Edges
 //!
-//! - A `body` that is there twice gets error 12 without `in_reply_to`. An object with `src` or `dest` twice has no
-//!   address and gets a warning. A body with `in_reply_to` twice is a reply.
+//! - A repeated `body` gets error 12 without `in_reply_to`. An object with a repeated `src` or `dest` has no address and
+//!   gets a warning. A body with a repeated `in_reply_to` is a reply.
 //! - `-0`, `1.0` and `1e0` are refused as counts and as a `msg_id`.
 //! - Half of a surrogate pair, such as `"\ud800"`, is JSON but not Unicode. It is refused where a name is required, and
 //!   ignored or echoed elsewhere.
-//! - An echo has one space for each of its line breaks. `\r\n` is one, and so is a lone `\r`, where many readers of lines
-//!   end one.
+//! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r`, where many readers end a line.
 //! - `last_used` is 0 if the clock is set to a time before 1970.
 //!
 //! # The way of a message
@@ -100,15 +98,15 @@
 //! | --- | --- |
 //! | `server` | the loop: reads the next message, writes its reply |
 //! | `framing` | splits the input into JSON objects, and resynchronizes |
-//! | `request` | reads from an object who is to be answered, and what is asked for |
+//! | `request` | reads an object: the address for the reply, and what is asked for |
 //! | `node` | answers one request |
 //! | `least_connections` | the balancer: an ordered list of backends and their counters |
 //! | `reply` | writes the reply |
-//! | `error` | everything that a request can be refused for |
-//! | `warning` | everything that gets no reply |
+//! | `error` | the reasons to refuse a request |
+//! | `warning` | the reasons to leave input unanswered |
 //!
 //! They are private: `cargo doc --document-private-items` shows them.
-// No input may make the program panic. Where one of these is needed, its reason is given.
+// No input may make the program panic. An exception gives its reason in `#[expect]`.
 #![cfg_attr(
     not(test),
     deny(

@@ -33,16 +33,16 @@ To try it, start least-connections api-1 api-2 and paste:
 Ctrl-D ends it.
 "#;
 
-/// How many warnings are written.
+/// The most warnings that are written.
 ///
-/// They all fit into a pipe of 64 KiB, so a reader that never reads it cannot stop the conversation. (The kernel keeps
-/// a short line in one page, and a page of 4 KiB holds at least seven warnings.)
+/// They all fit into a pipe of 64 KiB, so a caller that never reads them cannot stall the program. (Linux keeps a short
+/// line in one page of the pipe, and a page of 4 KiB holds at least seven warnings.)
 const MAX_WARNINGS: u64 = 100;
 
-/// How many bytes of a typed line Linux passes on. It drops the rest.
+/// The most bytes of a typed line that Linux passes on.
 const TERMINAL_LINE: usize = 4095;
 
-/// What the arguments ask for.
+/// A parsed command line.
 enum Command {
     Help,
     Version,
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Takes the arguments in order. The first --help, --version or mistake decides.
+/// Parses the arguments in order. The first --help, --version or mistake decides.
 fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let mut backends = Vec::new();
     let mut named = HashSet::new();
@@ -147,15 +147,15 @@ fn warn(warning: &Warning<'_>, terminal: bool) {
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+fn print(page: &str) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
     let printed = output
-        .write_all(text.as_bytes())
+        .write_all(page.as_bytes())
         .and_then(|()| output.flush());
     printed.context("cannot write to standard output")
 }
 
-/// Writes one line to standard error, in one piece. It is dropped if that fails.
+/// Writes one line to standard error, in one write. It is dropped if that fails.
 fn say(line: impl Display) {
     let line = format!("least-connections: {line}\n");
     let _ = io::stderr().write_all(line.as_bytes());

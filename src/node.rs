@@ -45,7 +45,7 @@ impl Node {
                 check_names("backends", backends.as_deref())?;
                 check_names("node_ids", node_ids.as_deref())?;
                 check_algorithm(algorithm.as_ref())?;
-                // The old pool goes before the new one comes, because each can have two million backends.
+                // Drops the old pool first: each can have two million backends.
                 self.pool = LeastConnections::open();
                 self.pool = match (backends, node_ids) {
                     (Some(backends), _) => LeastConnections::configured(backends),

@@ -1,8 +1,8 @@
-//! Requests: who is to be answered, and what is asked for.
+//! Requests: the address for the reply, and what is asked for.
 //!
-//! There are two readers. [`typed`] reads in one pass what is as it should be. Whatever it refuses goes to [`careful`],
-//! which has the contract's rules: what is an error, which error, and what can only be warned of. What `typed` takes,
-//! `careful` reads to the same effect; the tests at the end of this file compare them.
+//! There are two readers. [`typed`] reads a well-formed message in one pass, and returns `None` for all else.
+//! [`careful`] reads any object, by the README's rules: what is an error, which one, and what only gets a warning. Where
+//! both read a message, they agree; the tests at the end of this file compare them.
 
 pub mod careful;
 mod json;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::error::Refusal;
 use crate::least_connections::Count;
 
-/// A message: who is to be answered, and what is asked for. `S` is its type of strings.
+/// A message: the address for the reply, and what is asked for. `S` is the type of its strings.
 #[derive(Debug)]
 pub struct Message<'a, S> {
     /// `None` for a bare body, which gets a bare reply.
@@ -33,7 +33,7 @@ pub struct Address<S> {
     pub dest: S,
 }
 
-/// What a body asks for, by its `type`. The fields have the names of the body's keys.
+/// A request, by the `type` of its body. The fields have the names of the body's keys.
 #[derive(Debug)]
 #[expect(clippy::enum_variant_names, reason = "these are the types' names")]
 pub enum Request<'a, S> {
@@ -59,7 +59,7 @@ pub enum Request<'a, S> {
     },
 }
 
-/// What is to be done with one backend.
+/// An operation on one backend.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
     RequestComplete,
@@ -67,7 +67,7 @@ pub enum Action {
     Resume,
 }
 
-/// Why an object gets no answer.
+/// A reason to leave an object unanswered.
 #[derive(Debug)]
 pub enum Unanswerable {
     /// It is neither an envelope nor a bare body.
@@ -78,7 +78,7 @@ pub enum Unanswerable {
     Missing(&'static str),
     /// `src` or `dest` is unusable.
     BadAddress(Refusal),
-    /// It is itself a reply. Answering those might never end.
+    /// It is a reply. Answering replies might never end.
     Reply,
 }
 

@@ -11,7 +11,7 @@ use crate::reply;
 use crate::request::{Message, careful, typed};
 use crate::warning::{Problem, Warning};
 
-/// How much is read at once, and how many replies are collected: what a pipe holds.
+/// The bytes read at once, and the bytes of replies collected: what a pipe holds.
 const BUFFER_SIZE: usize = 64 << 10;
 
 /// Answers the messages on `input` until it ends: writes replies to `output`, and passes warnings to `warn`.
@@ -21,7 +21,7 @@ const BUFFER_SIZE: usize = 64 << 10;
 ///
 /// # Errors
 ///
-/// If `input` cannot be read, or `output` not be written.
+/// If `input` cannot be read, or `output` cannot be written.
 pub fn serve(
     node: &mut Node,
     input: impl Read,
@@ -67,17 +67,17 @@ fn answer<S: AsRef<str>>(
     message: &Message<'_, S>,
     replies: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let answer = match &message.request {
+    let response = match &message.request {
         Ok(request) => node.answer(request),
         Err(refusal) => Err(refusal.clone()),
     };
     let address = message.address.as_ref();
-    reply::write(replies, address, message.msg_id, &answer).context(WRITE_FAILED)
+    reply::write(replies, address, message.msg_id, &response).context(WRITE_FAILED)
 }
 
 /// The input. Before each read, where the program may have to wait, it writes the replies collected so far.
 ///
-/// The replies are not borrowed then, because nothing is read while one is being written.
+/// `borrow_mut` cannot panic here: nothing is read while a reply is written.
 struct FlushFirst<'a, R, W: Write> {
     input: R,
     replies: &'a RefCell<BufWriter<W>>,

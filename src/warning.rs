@@ -1,4 +1,4 @@
-//! Warnings: everything that gets no reply, each with its place in the input and a text for a person.
+//! Warnings: the reasons to leave input unanswered, each with its place and an explanation.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::request::Unanswerable;
 
 /// Input that gets no reply, and why.
 ///
-/// `Display` is the warning's text: one line without its line break, of at most 450 bytes, whatever the input is.
+/// `Display` is one line of at most 450 bytes, without a line break, whatever the input is.
 #[derive(Debug)]
 pub struct Warning<'a> {
     problem: Problem,
@@ -21,7 +21,7 @@ pub struct Warning<'a> {
     at: Option<usize>,
 }
 
-/// What is wrong.
+/// A kind of mistake.
 #[derive(Debug)]
 pub enum Problem {
     /// It does not begin with `{`.
@@ -83,7 +83,7 @@ impl<'a> Warning<'a> {
         line.len() == length && (at == length || cut_character())
     }
 
-    /// The number of the mistake's character on its line, from 1.
+    /// The column of the mistake, in characters from 1. `None` if it is the whole line or message.
     fn column(&self) -> Option<usize> {
         let before = self.input.get(..self.at?).unwrap_or_default();
         let begins_line = before.trim_ascii().is_empty();
@@ -123,7 +123,7 @@ impl<'a> Warning<'a> {
         }
     }
 
-    /// What JSON requires, for a person who has not read its grammar.
+    /// Writes what JSON requires, in plain words.
     fn write_syntax(&self, f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
         f.write_str(match reason {
             "expected value" => "expected a JSON value",

@@ -1,4 +1,4 @@
-//! The careful reader: the contract's rules for what is missing, repeated, or of the wrong type.
+//! The careful reader: the rules for what is missing, repeated, or of the wrong type.
 //!
 //! It reads an object as a list of keys and values as they were written, and looks into a value only if the message's
 //! type uses its key. So a key that is not used may hold anything and be there twice, and each error names its field
@@ -21,8 +21,8 @@ use crate::least_connections::Count;
 /// Why it cannot, or must not, be answered. Whatever else is wrong with it is in its `request`.
 pub fn read(object: &str) -> Result<Message<'_, Cow<'_, str>>, Unanswerable> {
     let object = RawObject::read(object).ok_or(Unanswerable::NoType)?;
-    if !object.gives("src") && !object.gives("dest") {
-        return match (object.has("type"), object.gives("body")) {
+    if !object.has_value("src") && !object.has_value("dest") {
+        return match (object.has_key("type"), object.has_value("body")) {
             (true, _) => object.message(None),
             (false, true) => Err(Unanswerable::NoAddress),
             (false, false) => Err(Unanswerable::NoType),
@@ -41,7 +41,7 @@ pub fn read(object: &str) -> Result<Message<'_, Cow<'_, str>>, Unanswerable> {
 
 /// Whether a line is by itself a whole envelope: an object with strings for `src` and `dest`, and a `body`.
 pub fn is_envelope(line: &str) -> bool {
-    RawObject::read(line).is_some_and(|object| object.address().is_ok() && object.has("body"))
+    RawObject::read(line).is_some_and(|object| object.address().is_ok() && object.has_key("body"))
 }
 
 /// A string, borrowed if it has no escapes.
@@ -68,12 +68,12 @@ impl<'a> RawObject<'a> {
     }
 
     /// Whether a key is there.
-    fn has(&self, key: &'static str) -> bool {
+    fn has_key(&self, key: &'static str) -> bool {
         !matches!(self.get(key), Ok(None))
     }
 
     /// Whether a key is there, and has a value other than null.
-    fn gives(&self, key: &'static str) -> bool {
+    fn has_value(&self, key: &'static str) -> bool {
         !matches!(self.optional(key, Ok), Ok(None))
     }
 
@@ -124,7 +124,7 @@ impl<'a> RawObject<'a> {
         &self,
         address: Option<Address<Cow<'a, str>>>,
     ) -> Result<Message<'a, Cow<'a, str>>, Unanswerable> {
-        if self.gives("in_reply_to") {
+        if self.has_value("in_reply_to") {
             return Err(Unanswerable::Reply);
         }
         let (msg_id, request) = match self.optional("msg_id", msg_id) {
@@ -139,10 +139,10 @@ impl<'a> RawObject<'a> {
     }
 
     fn request(&self) -> Result<Request<'a, Cow<'a, str>>, Refusal> {
-        let name = |key, wanted| self.required(key, wanted, |value| string(key, value));
-        let kind = name("type", r#"a string, such as "http_request""#)?;
+        let required_string = |key, wanted| self.required(key, wanted, |value| string(key, value));
+        let kind = required_string("type", r#"a string, such as "http_request""#)?;
         let of_backend = |action| {
-            let backend = name("backend", "a string, the name of a backend")?;
+            let backend = required_string("backend", "a string, the name of a backend")?;
             Ok(Request::OfBackend { action, backend })
         };
         Ok(match &*kind {
@@ -193,7 +193,7 @@ fn msg_id(value: &RawValue) -> Result<u64, Refusal> {
     parse(value).ok_or_else(|| Refusal::unusable("msg_id", WANTED, value))
 }
 
-/// The error of a list that is not one, or of its first entry that is not a string.
+/// The error for a value that is not a list of strings. It names the first wrong entry.
 fn wrong_list(field: &str, list: &RawValue) -> Refusal {
     let entries: Vec<&RawValue> = parse(list).unwrap_or_default();
     let mut entries = entries.into_iter().enumerate();
@@ -209,7 +209,7 @@ fn report(value: &RawValue) -> Result<Vec<(Cow<'_, str>, Count)>, Refusal> {
     Ok(counts.map(|(Str(name), count)| (name, count)).collect())
 }
 
-/// The error of a report that is not an object, or of its first entry that is not a name and a count.
+/// The error for a value that is not a report. It names the first wrong entry.
 fn wrong_report(report: &RawValue) -> Refusal {
     let entries = parse(report).map_or_else(Vec::new, |Pairs(entries)| entries);
     for (key, value) in entries {

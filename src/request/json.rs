@@ -1,4 +1,4 @@
-//! JSON values that both readers use, where what `serde` derives would not do.
+//! JSON objects whose `Deserialize` cannot be derived: one with repeated keys, and one that is never a list.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,7 +1,7 @@
-//! The fast reader: one pass over a message that is as it should be.
+//! The fast reader: one pass over a well-formed message.
 //!
-//! It refuses whatever it is not sure of, such as a repeated key, a null where a value is required, or an escape in a
-//! name, and leaves that to the careful reader. It has no rules of its own.
+//! It leaves whatever it is not sure of to the careful reader, such as a repeated key, a null where a value is required,
+//! or an escape in a name. It has no rules of its own.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -35,7 +35,7 @@ struct Fields<'a> {
     echo: Option<&'a RawValue>,
 }
 
-/// Reads a message, or refuses it.
+/// Reads a message. `None` leaves it to the careful reader.
 pub fn read(object: &str) -> Option<Message<'_, &str>> {
     let Object(fields): Object<Fields> = serde_json::from_str(object).ok()?;
     match *fields {

@@ -93,7 +93,7 @@ impl Workload {
             ),
             Form::Bare => writeln!(self.input, "{body}"),
         }
-        .expect("a string takes all");
+        .expect("writing to memory cannot fail");
     }
 
     fn is_large(&self) -> bool {
@@ -130,7 +130,8 @@ impl Workload {
                 } else {
                     1 + place % 50
                 };
-                write!(counts, r#"{comma}"{name}":{count}"#).expect("a string takes all");
+                write!(counts, r#"{comma}"{name}":{count}"#)
+                    .expect("writing to memory cannot fail");
             }
             let rest =
                 format!(r#","method":"GET","path":"/api/data","active_connections":{{{counts}}}"#);
@@ -173,7 +174,7 @@ fn names(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("api-{n}")).collect()
 }
 
-/// The same names in no order, which is the same every time: a step that visits each place once.
+/// The same names, shuffled the same way every time: steps of 7919 visit each place once.
 fn shuffled(count: usize) -> Vec<String> {
     let names = names(count);
     let shuffled = (0..count).map(|n| names[n * 7919 % count].clone());
@@ -190,7 +191,7 @@ fn answer_input(node: &mut Node, input: &str) -> u64 {
     serve(node, input.as_bytes(), &mut replies, |warning| {
         panic!("{warning}");
     })
-    .expect("memory takes all");
+    .expect("writing to memory cannot fail");
     replies.0
 }
 
@@ -267,9 +268,9 @@ fn floor(workload: &Workload) -> u64 {
             None => body.serialize(&mut to),
         }
         .and_then(|()| output.write_all(b"\n").map_err(serde_json::Error::io))
-        .expect("memory takes all");
+        .expect("writing to memory cannot fail");
     }
-    output.flush().expect("memory takes all");
+    output.flush().expect("writing to memory cannot fail");
     drop(output);
     replies.0
 }
@@ -383,7 +384,7 @@ impl Formatter for Spaced {
     }
 }
 
-/// Takes bytes as memory does, and counts them.
+/// A writer that only counts bytes.
 struct Bytes(u64);
 
 impl Write for Bytes {
@@ -411,7 +412,7 @@ fn compare(workload: &Workload) {
         times.push(node);
         node / floor
     }));
-    let second = median(times.into_iter());
+    let seconds = median(times.into_iter());
     let messages = workload.messages as f64;
     println!(
         "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {ratio:.2} |",
@@ -421,9 +422,9 @@ fn compare(workload: &Workload) {
             Form::Envelope => "envelope",
             Form::Bare => "bare",
         },
-        second / messages * 1e9,
-        workload.input.len() as f64 / second / 1e6,
-        replied as f64 / second / 1e6,
+        seconds / messages * 1e9,
+        workload.input.len() as f64 / seconds / 1e6,
+        replied as f64 / seconds / 1e6,
     );
 }
 

@@ -50,7 +50,7 @@
                      (s/required-key "last_used") (s/maybe s/Int)
                      (s/required-key "draining") s/Bool}}})
 
-;; The contract
+;; The rules
 
 (defrecord Balancer [pool active total draining]
   Model
@@ -97,7 +97,7 @@
 (def rpcs {:request request!, :report report!, :complete complete!, :drain drain!, :resume resume!, :stats stats!})
 
 (defn reply
-  "The part of a reply's body that the contract determines."
+  "The part of a reply's body that the rules determine."
   [{:keys [backends] :as body}]
   (cond-> (dissoc body :type :in_reply_to :msg_id)
     backends (update :backends update-vals #(dissoc % "last_used"))))

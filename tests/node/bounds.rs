@@ -91,18 +91,18 @@ fn assert_bounded<'a>(limit: usize, pieces: impl Iterator<Item = &'a str> + Send
 }
 
 /// A piece that is sent again and again.
-fn endless(piece: &str, mib: usize) -> impl Iterator<Item = &str> + Send {
+fn repeated(piece: &str, mib: usize) -> impl Iterator<Item = &str> + Send {
     iter::repeat_n(piece, mib * MIB / piece.len())
 }
 
 mod endless {
     use super::*;
 
-    /// Input that begins with this and goes on with this takes little memory, and gets one warning.
+    /// Asserts that `begin`, then `piece` without end, takes little memory and gets one warning.
     #[track_caller]
     fn assert_one_warning(begin: &str, piece: &str) {
         let piece = piece.repeat(MIB / piece.len());
-        let pieces = iter::once(begin).chain(endless(&piece, 256));
+        let pieces = iter::once(begin).chain(repeated(&piece, 256));
         assert_eq!(assert_bounded(SOME_TENS, pieces), ONE_WARNING);
     }
 
@@ -139,9 +139,9 @@ mod endless {
     #[test]
     fn blank_lines() {
         let lines = "\n".repeat(MIB);
-        assert_eq!(assert_bounded(8 * MIB, endless(&lines, 16)), NOTHING);
+        assert_eq!(assert_bounded(8 * MIB, repeated(&lines, 16)), NOTHING);
         // Within a message, they are a part of it.
-        let pieces = iter::once("{").chain(endless(&lines, 20));
+        let pieces = iter::once("{").chain(repeated(&lines, 20));
         assert_eq!(assert_bounded(SOME_TENS, pieces), ONE_WARNING);
     }
 
@@ -149,7 +149,7 @@ mod endless {
     fn lines_that_never_finish_a_message() {
         let lines = "{\"a\":\n".repeat(MIB / 6);
         let warnings = 64 * MIB / MAX;
-        let counted = assert_bounded(SOME_TENS, endless(&lines, 64));
+        let counted = assert_bounded(SOME_TENS, repeated(&lines, 64));
         assert_eq!(
             counted,
             Counted {
@@ -176,7 +176,7 @@ fn a_message_of_16_mib_is_answered_and_a_longer_one_is_not() {
     assert_eq!(answered(MAX + 1), ONE_WARNING);
 }
 
-/// Messages of 16 MiB at most 32 times that, whatever they hold and whatever came before.
+/// Messages of 16 MiB, which take at most 32 times that, whatever they hold and whatever came before.
 mod sixteen_mib_of {
     use super::*;
 
@@ -204,7 +204,7 @@ mod sixteen_mib_of {
             if message.len() + entry.len() + end.len() > MAX {
                 break;
             }
-            write!(message, "{entry},").expect("a string takes all");
+            write!(message, "{entry},").expect("writing to memory cannot fail");
         }
         message.pop();
         message + end + "\n"

@@ -1,4 +1,4 @@
-//! What each message does: JSON in, JSON out, one rule of the contract a test.
+//! What each message does: JSON in, JSON out, one rule a test.
 
 use serde_json::Value;
 

@@ -212,19 +212,19 @@ fn served(backends: &[&str], input: impl Read) -> String {
     let written = RefCell::new(Vec::new());
     let mut node = Node::new(backends.iter().map(|&name| name.to_owned()).collect());
     serve(&mut node, input, Shared(&written), |warning| {
-        writeln!(Shared(&written), "{warning}").expect("memory takes all");
+        writeln!(Shared(&written), "{warning}").expect("writing to memory cannot fail");
     })
-    .expect("memory takes all");
+    .expect("writing to memory cannot fail");
     String::from_utf8(written.into_inner()).expect("all of it is UTF-8")
 }
 
-/// What is wrong with the way through these damaged messages, if anything.
+/// The first rule that the output for these messages breaks, if any.
 fn complaint(damaged: &[Vec<u8>]) -> Option<String> {
     let written = served(&[], &input(damaged)[..]);
     let mut lines = written.lines();
     for (number, text) in damaged.iter().enumerate() {
         let sentinel_ok = sentinel_ok(number);
-        let mut about_the_damaged = 0;
+        let mut lines_about_it = 0;
         loop {
             let Some(line) = lines.next() else {
                 return Some(format!("sentinel {number} has no answer"));
@@ -232,13 +232,13 @@ fn complaint(damaged: &[Vec<u8>]) -> Option<String> {
             if line == sentinel_ok {
                 break;
             }
-            about_the_damaged += 1;
+            lines_about_it += 1;
             if !is_reply(line) && !line.starts_with("line ") {
                 return Some(format!("this is neither a reply nor a warning: {line}"));
             }
         }
         let blank = text.iter().all(|byte| b" \t\r\n".contains(byte));
-        if !blank && about_the_damaged == 0 {
+        if !blank && lines_about_it == 0 {
             return Some(format!("damaged message {number} was ignored in silence"));
         }
     }

@@ -1,4 +1,4 @@
-//! The program against a naive model of the contract, which is meant to be obviously right and shares no code with it.
+//! The program against a naive model, which is meant to be obviously right and shares no code with it.
 
 use std::collections::HashSet;
 use std::fmt::Display;

@@ -112,7 +112,7 @@ mod several_objects_on_a_line {
     }
 
     #[test]
-    fn are_answered_up_to_the_first_that_is_none() {
+    fn are_answered_up_to_the_first_that_is_not_one() {
         for (junk, warning) in [
             (
                 "and {}",
@@ -420,7 +420,7 @@ mod an_object_that_goes_wrong_on_a_later_line {
 mod one_mistake {
     use super::*;
 
-    /// What is left of the sample if one of its lines is `line`, before two messages that are right.
+    /// The sample with one line replaced gets one warning, and the two messages after it are answered.
     #[track_caller]
     fn assert_one_warning(index: usize, line: &str) {
         let mut lines: Vec<_> = SAMPLE.lines().collect();
@@ -438,17 +438,15 @@ mod one_mistake {
     }
 
     #[test]
-    fn in_any_place_of_the_pretty_printed_sample_gets_one_warning() {
+    fn in_any_place_of_the_sample_gets_one_warning() {
         for (index, line) in SAMPLE.lines().enumerate() {
-            for (at, c) in line.char_indices().filter(|(_, c)| "{}\",:".contains(*c)) {
+            for (at, _) in line.match_indices(['{', '}', '"', ',', ':']) {
                 let (before, after) = (&line[..at], &line[at + 1..]);
-                let last = index + 1 == SAMPLE.lines().count();
-                // Without a comma after it, the last brace goes unnoticed before the next message begins.
                 for typo in ["x", ";", "'", "\\", "\u{7}"] {
                     assert_one_warning(index, &format!("{before}{typo}{after}"));
                 }
-                // A message without its first brace, or without its last: the next one begins too early.
-                if !(last && c == '}') {
+                // Without its last brace, the message goes on until the next one begins: see below.
+                if index + 1 < SAMPLE.lines().count() {
                     assert_one_warning(index, &format!("{before}{after}"));
                 }
             }
@@ -678,7 +676,7 @@ mod sixteen_mib {
     }
 
     #[test]
-    fn are_passed_by_a_line_of_any_kind() {
+    fn are_exceeded_by_a_line_of_any_kind() {
         for (line, found) in [
             ("x".repeat(MAX + 1), format!(": `{}…`", "x".repeat(40))),
             (" ".repeat(MAX + 1), String::new()),
@@ -692,7 +690,7 @@ mod sixteen_mib {
     }
 
     #[test]
-    fn are_passed_only_once_in_what_is_skipped() {
+    fn are_exceeded_only_once_in_what_is_skipped() {
         let long = "x".repeat(MAX + 1);
         assert_output(
             &[],
@@ -703,7 +701,7 @@ mod sixteen_mib {
     }
 
     #[test]
-    fn are_passed_by_a_message_and_a_line_together() {
+    fn are_exceeded_by_a_message_and_a_line_together() {
         // The line is dropped with the message, and not read again.
         let half = &echo(MAX, " ")[..MAX / 2];
         let line = format!("{STATS}{}", " ".repeat(MAX));
@@ -723,7 +721,7 @@ mod sixteen_mib {
     }
 
     #[test]
-    fn that_are_not_finished_take_no_later_line_with_them() {
+    fn of_an_unfinished_message_take_no_later_line() {
         for length in [MAX - 1, MAX] {
             // With the line break, it can no longer be finished within the limit.
             let unfinished = &echo(2 * MAX, " ")[..length];

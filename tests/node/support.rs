@@ -91,13 +91,13 @@ pub fn assert_transcript(arguments: &[&str], transcript: &str) {
     assert_output(arguments, marked('>'), &marked('<'), &marked('!'));
 }
 
-/// The program answers `input` with just these replies, and without a warning.
+/// Asserts that the program answers `input` with just these replies, and without a warning.
 #[track_caller]
 pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str) {
     assert_output(arguments, input, replies, "");
 }
 
-/// The program answers `input` with just these replies, and with just these warnings, each without its beginning
+/// Asserts that the program answers `input` with just these replies and these warnings, each without its beginning
 /// `least-connections: `.
 #[track_caller]
 pub fn assert_output(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str, warnings: &str) {
@@ -111,7 +111,7 @@ pub fn assert_output(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str,
 pub fn with_prefix(lines: &str) -> String {
     let mut prefixed = String::new();
     for line in lines.lines() {
-        writeln!(prefixed, "least-connections: {line}").expect("a string takes all");
+        writeln!(prefixed, "least-connections: {line}").expect("writing to memory cannot fail");
     }
     prefixed
 }
@@ -133,9 +133,9 @@ pub fn assert_lines(written: &str, expected: &str, what: &str) {
     assert!(whole, "the {what} end with a line break");
 }
 
-/// The text with the one thing that depends on the clock, `last_used`, set to 1 if it is not null.
-pub fn without_times(text: &str) -> String {
-    let mut parts = text.split("\"last_used\": ");
+/// The replies with `last_used`, the one field that depends on the clock, set to 1 if it is not null.
+pub fn without_times(replies: &str) -> String {
+    let mut parts = replies.split("\"last_used\": ");
     let mut masked = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -168,7 +168,7 @@ impl Random {
     }
 }
 
-/// Shortens a list that fails: leaves out what it still fails without.
+/// Shortens a failing list: drops entries while the rest still fails.
 pub fn shortest<T: Clone>(failing: &[T], fails: impl Fn(&[T]) -> bool) -> Vec<T> {
     let mut shortest = failing.to_vec();
     let mut step = shortest.len() / 2;

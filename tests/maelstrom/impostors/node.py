@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small node for the workload to judge: a right one, or, with a fault named in FAULT, one it must refuse.
+"""A small node for the workload to judge: a correct one, or, with a fault named in FAULT, one it must refuse.
 
 Its arguments are the backends. Without any, it lists its faults. It only answers what the workload sends: malformed
 input and the other errors are the real node's business.
@@ -11,7 +11,7 @@ import sys
 import time
 
 FAULTS = {
-    "none": "a right node",
+    "none": "a correct node",
     "round-robin": "takes the backends in turn, whatever their counts",
     "last-of-a-tie": "takes the last of the backends with the fewest, not the first",
     "wrong-choice": "takes a backend that is not the right one, once in 500 requests",
@@ -39,7 +39,7 @@ seen = 0
 
 
 def due(fault):
-    """Is this node to go wrong now? True once in 500 calls, if it has this fault."""
+    """Returns whether this fault is due now: once in 500 calls."""
     global seen
     seen += FAULT == fault
     return FAULT == fault and seen % 500 == 0
