@@ -203,7 +203,13 @@ impl LeastConnections {
             let index = self.find(name);
             let seen_before = match index.and_then(|index| seen.get_mut(index)) {
                 Some(seen) => std::mem::replace(seen, true),
-                None => !new.insert(name),
+                None => {
+                    if new.is_empty() {
+                        // No more than this are new. To grow would take half as much memory again.
+                        new.reserve(counts.len().saturating_sub(indices.len()));
+                    }
+                    !new.insert(name)
+                }
             };
             if seen_before {
                 return Err(Refusal::ListedTwice {
@@ -301,8 +307,8 @@ impl LeastConnections {
     /// Takes the counts of a report that [`check`](Self::check) has passed.
     fn apply<S: AsRef<str>>(&mut self, report: &Report<'_, S>) {
         if self.is_replaced_by(report) {
-            // Drops the old indices first: they and the new backends can take 100 MB each.
-            self.indices = OnceCell::new();
+            // First, because they and the new backends can take 100 MB each.
+            self.drop_indices();
             let named = report.iter().map(|(name, count, index)| {
                 let known = index.and_then(|index| self.backends.get(index));
                 Backend {
@@ -320,6 +326,12 @@ impl LeastConnections {
             }
             return;
         }
+        self.reserve(
+            report
+                .iter()
+                .filter(|(_, _, index)| index.is_none())
+                .count(),
+        );
         for (name, count, index) in report.iter() {
             match index.and_then(|index| self.backends.get_mut(index)) {
                 Some(backend) => backend.active_connections = count,
@@ -334,6 +346,19 @@ impl LeastConnections {
     /// Whether this report replaces a guessed pool.
     fn is_replaced_by<S>(&self, report: &Report<'_, S>) -> bool {
         self.membership == Membership::Guessed && !report.counts.is_empty()
+    }
+
+    /// Makes room for new backends at once. To grow would take half as much memory again.
+    fn reserve(&mut self, new: usize) {
+        self.backends.reserve(new);
+        if let Some(indices) = self.indices.get_mut() {
+            indices.reserve(new);
+        }
+    }
+
+    /// Frees the memory of the indices. The next lookup makes them again.
+    pub fn drop_indices(&mut self) {
+        self.indices = OnceCell::new();
     }
 
     fn push(&mut self, backend: Backend) {

@@ -112,8 +112,11 @@ fn converse(backends: Vec<String>) -> anyhow::Result<()> {
         );
         if let Some(file) = backends.iter().find(|name| Path::new(name).is_file()) {
             let name = quoted(file);
+            // As a shell takes it.
+            let plain = name == format!("\"{file}\"") && !file.contains(' ');
+            let path = if plain { file } else { &name };
             say(format_args!(
-                "{name} was taken as a backend's name; to read a file, use < {file}"
+                "{name} was taken as a backend's name; to read a file, use < {path}"
             ));
         }
     }

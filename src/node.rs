@@ -42,6 +42,8 @@ impl Node {
                 node_id,
                 node_ids,
             } => {
+                // First, because they and what checks the names can take 100 MB each.
+                self.pool.drop_indices();
                 check_names("backends", backends.as_deref())?;
                 check_names("node_ids", node_ids.as_deref())?;
                 check_algorithm(algorithm.as_ref())?;

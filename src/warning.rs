@@ -157,7 +157,7 @@ impl fmt::Display for Warning<'_> {
         }
         f.write_str(": ")?;
         self.write_problem(f)?;
-        if self.at.is_some() && self.input.contains(&0) {
+        if self.input.contains(&0) {
             f.write_str(" (a file in UTF-16? save it as UTF-8)")?;
         }
         let found = excerpt(self.found());

@@ -176,8 +176,8 @@ fn a_message_of_16_mib_is_answered_and_a_longer_one_is_not() {
     assert_eq!(answered(MAX + 1), ONE_WARNING);
 }
 
-/// Messages of 16 MiB, which take at most 32 times that, whatever they hold and whatever came before.
-mod sixteen_mib_of {
+/// Messages take at most 32 times the memory of the longest, whatever they hold and whatever came before.
+mod memory_for {
     use super::*;
 
     /// Different names, as short as they can be.
@@ -225,8 +225,10 @@ mod sixteen_mib_of {
 
     #[track_caller]
     fn assert_all_answered(messages: &[&str]) {
+        let longest = messages.iter().map(|message| message.len()).max();
+        let limit = 32 * longest.expect("there are messages");
         let sent = messages.iter().copied();
-        assert_eq!(assert_bounded(32 * MAX, sent), replies(messages.len()));
+        assert_eq!(assert_bounded(limit, sent), replies(messages.len()));
     }
 
     #[test]
@@ -269,15 +271,36 @@ mod sixteen_mib_of {
     }
 
     #[test]
+    fn one_name_more_than_a_hash_table_had_room_for() {
+        const COUNT: usize = (1 << 19) * 7 / 8 + 1;
+        let list = |key: &str, escape: &str| {
+            let begin = format!(r#"{{"type":"init","{key}":["#);
+            let names = names().take(COUNT);
+            filled(
+                &begin,
+                names.map(|name| format!("\"{escape}{name}\"")),
+                "]}",
+            )
+        };
+        let counts = |escape: &str| {
+            let names = names().take(COUNT);
+            report(names.map(|name| format!("\"{escape}{name}\":0")))
+        };
+        for escape in ["", "\\n"] {
+            let init = list("backends", escape);
+            assert_all_answered(&[&init, LOOKUP, &init, LOOKUP]);
+            assert_all_answered(&[&counts(escape), LOOKUP]);
+        }
+        assert_all_answered(&[&list("node_ids", ""), LOOKUP, &counts("\\n"), LOOKUP]);
+    }
+
+    #[test]
     fn unused_keys() {
         let init = list("backends");
-        let begin = r#"{"type":"stats","x":["#;
-        let stats = filled(
-            r#"{"type":"drain","backend":"a","#,
-            iter::repeat("\"\":0".to_owned()),
-            "}",
-        );
-        let nested = format!("{begin}{}{}]}}\n", "[".repeat(7 * MIB), "]".repeat(7 * MIB));
-        assert_all_answered(&[&init, LOOKUP, &stats, &nested.replace("stats", "drain")]);
+        let begin = r#"{"type":"drain","backend":"a","#;
+        let repeated = filled(begin, iter::repeat("\"\":0".to_owned()), "}");
+        let (open, closed) = ("[".repeat(7 * MIB), "]".repeat(7 * MIB));
+        let nested = format!("{begin}\"x\":{open}{closed}}}\n");
+        assert_all_answered(&[&init, LOOKUP, &repeated, &nested]);
     }
 }

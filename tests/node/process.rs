@@ -386,6 +386,8 @@ mod input_that_fails_half_way {
 mod a_terminal {
     use super::*;
 
+    use least_connections::quoted;
+
     const GREETING: &str = r#"reading messages from the terminal, such as {"type": "http_request", "msg_id": 1} (Ctrl-D ends, --help tells more)"#;
 
     /// Waits for `greeting`, types the keys, and compares what comes after it.
@@ -432,12 +434,22 @@ mod a_terminal {
     fn gets_a_line_on_an_argument_that_is_a_file() {
         let file =
             r#""Cargo.toml" was taken as a backend's name; to read a file, use < Cargo.toml"#;
-        assert_terminal(
-            "a src Cargo.toml",
-            &format!("{GREETING}\n{file}"),
-            "\u{4}",
-            "",
-        );
+        let greeting = format!("{GREETING}\n{file}");
+        assert_terminal("a src Cargo.toml", &greeting, "\u{4}", "");
+    }
+
+    #[test]
+    fn gets_that_line_short_and_quoted_if_the_name_is_odd() {
+        for name in ["a b", "a\u{1b}[31m", &"x".repeat(200)] {
+            let path = std::env::temp_dir().join(name);
+            std::fs::write(&path, "").expect("there is room");
+            let path = path.to_str().expect("it is UTF-8");
+            let quoted = quoted(path);
+            let file = "was taken as a backend's name; to read a file, use <";
+            let greeting = format!("{GREETING}\n{quoted} {file} {quoted}");
+            assert_terminal(&format!("'{path}'"), &greeting, "\u{4}", "");
+            std::fs::remove_file(path).expect("it is there");
+        }
     }
 
     #[test]
