@@ -201,15 +201,14 @@ impl LeastConnections {
         for (name, _) in counts {
             let name = name.as_ref();
             let index = self.find(name);
-            let seen_before = match index.and_then(|index| seen.get_mut(index)) {
-                Some(seen) => std::mem::replace(seen, true),
-                None => {
-                    if new.is_empty() {
-                        // No more than this are new. To grow would take half as much memory again.
-                        new.reserve(counts.len().saturating_sub(indices.len()));
-                    }
-                    !new.insert(name)
+            let seen_before = if let Some(seen) = index.and_then(|index| seen.get_mut(index)) {
+                std::mem::replace(seen, true)
+            } else {
+                if new.is_empty() {
+                    // No more than this are new. To grow would take half as much memory again.
+                    new.reserve(counts.len().saturating_sub(indices.len()));
                 }
+                !new.insert(name)
             };
             if seen_before {
                 return Err(Refusal::ListedTwice {
@@ -413,12 +412,10 @@ pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
     let mut names = names.iter().map(AsRef::as_ref);
     // A few names are compared in less time than they are hashed.
     if names.len() <= 8 {
-        let mut seen = Vec::with_capacity(names.len());
-        return names.find(|name| {
-            let twice = seen.contains(name);
-            seen.push(*name);
-            twice
-        });
+        let all = names.clone();
+        let mut numbered = names.enumerate();
+        let repeated = numbered.find(|&(index, name)| all.clone().take(index).any(|n| n == name));
+        return repeated.map(|(_, name)| name);
     }
     let mut seen = HashSet::with_capacity(names.len());
     names.find(|name| !seen.insert(*name))
