@@ -475,6 +475,18 @@ mod a_terminal {
                 &with_prefix(&warning),
             );
         }
+        // Mistakes that have nothing to do with the cut.
+        let line = format!("{{x{}\n", "é".repeat(2500));
+        let warning = format!(
+            "line 1, column 2: keys need double quotes: `x{}…`",
+            "é".repeat(39)
+        );
+        assert_terminal(
+            "",
+            GREETING,
+            &format!("{line}\u{4}"),
+            &with_prefix(&warning),
+        );
         let warning = r"line 1, column 8: missing closing quote";
         assert_terminal("", GREETING, "{\"a\": \"\n\u{4}", &with_prefix(warning));
     }
