@@ -38,7 +38,7 @@ pub struct Frames<R> {
     stop: Stop,
     /// Whether the line last read is too long, and has no warning yet.
     too_long: bool,
-    /// The index in `buffer` of a mistake on the line last read that has a warning already.
+    /// The index in `buffer` of the mistake already warned of on the line last read.
     warned_at: Option<usize>,
     /// Whether lines are skipped until one begins with `{`.
     skipping: bool,
@@ -236,7 +236,7 @@ impl<R: BufRead> Frames<R> {
         }
     }
 
-    /// The index in `buffer` of the first byte that is not UTF-8, in the unused part of the last line before `end`.
+    /// The index in `buffer` of the first byte before `end` that is not UTF-8, in the last line's unused part.
     fn find_not_utf8(&self, end: usize) -> Option<usize> {
         let begin = self.start.max(self.line_start);
         let error = str::from_utf8(self.buffer.get(begin..end)?).err()?;
@@ -287,8 +287,8 @@ struct ObjectBytes<'a, R> {
 impl<R: BufRead> Read for ObjectBytes<'_, R> {
     /// Reads one byte, so that `serde_json` takes none that it does not check.
     ///
-    /// A `\u` escape is the exception: it takes four bytes, then checks them. So a byte there that is not a hex digit is
-    /// repeated until it has four, and nothing behind the mistake is taken.
+    /// Only of a `\u` escape, it takes four bytes and then checks them. So a byte there that is not a hex digit is
+    /// returned again until it has four, and nothing behind it is taken.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.taken == MAX_LENGTH {
             self.mistake = Some((Problem::TooLong, None));

@@ -38,7 +38,7 @@ impl Backend {
         &self.name
     }
 
-    /// The requests in flight: last reported (0 at the start), plus routed, minus completed since then.
+    /// The count last reported (0 at the start), plus requests routed and minus completed since then.
     pub fn active_connections(&self) -> u64 {
         self.active_connections
     }
@@ -79,7 +79,7 @@ pub struct LeastConnections {
     membership: Membership,
 }
 
-/// Active connections as a caller reports them: at most 2^53 - 1, the largest integer that every JSON parser keeps exact.
+/// Active connections as a caller reports them: at most 2^53 - 1, which every JSON parser keeps exact.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]
 pub struct Count(u64);
@@ -205,7 +205,7 @@ impl LeastConnections {
                 std::mem::replace(seen, true)
             } else {
                 if new.is_empty() {
-                    // No more than this are new. To grow would take half as much memory again.
+                    // At most so many are new. Growing would take half as much memory again.
                     new.reserve(counts.len().saturating_sub(indices.len()));
                 }
                 !new.insert(name)
@@ -226,7 +226,7 @@ impl LeastConnections {
 
     /// Routes one request to the backend with the fewest active connections that is not draining.
     ///
-    /// A tie goes to the first in the pool's order. The counts of a `report` replace the pool's own first. `now` is in
+    /// A tie goes to the first in the pool's order. First, a `report`'s counts replace the pool's own. `now` is in
     /// milliseconds since the Unix epoch.
     ///
     /// # Errors
@@ -306,7 +306,7 @@ impl LeastConnections {
     /// Takes the counts of a report that [`check`](Self::check) has passed.
     fn apply<S: AsRef<str>>(&mut self, report: &Report<'_, S>) {
         if self.is_replaced_by(report) {
-            // First, because they and the new backends can take 100 MB each.
+            // First: the indices and the new backends can take 100 MB each.
             self.drop_indices();
             let named = report.iter().map(|(name, count, index)| {
                 let known = index.and_then(|index| self.backends.get(index));
@@ -347,7 +347,7 @@ impl LeastConnections {
         self.membership == Membership::Guessed && !report.counts.is_empty()
     }
 
-    /// Makes room for new backends at once. To grow would take half as much memory again.
+    /// Makes room for new backends. Growing would take half as much memory again.
     fn reserve(&mut self, new: usize) {
         self.backends.reserve(new);
         if let Some(indices) = self.indices.get_mut() {

@@ -42,13 +42,13 @@
 //!
 //! # What happens to bad input
 //!
-//! - A mistake drops its message at the end of the mistake's line, with one warning. If the message began on an earlier
-//!   line, the mistake's line is read again, as the start of a new one. The same mistake gets no second warning.
+//! - A mistake drops its message and the rest of its line, with one warning. If the message began on an earlier line, the
+//!   mistake's line is read again, as the start of a new message. The same mistake gets no second warning.
 //! - Then lines are skipped without a warning until one begins with `{`, white space aside.
 //! - A whole envelope on a line of its own (an object with strings for `src` and `dest`, and a `body`) shows that an
 //!   unfinished message was cut off. So an envelope on a line of its own inside an `echo` is taken for a message.
 //!   Anything else that fits into an unfinished message is a part of it, including a bare body.
-//! - After an object, the rest of its line is dropped from the first thing that is not an object, with a warning.
+//! - Objects on one line are read up to the first thing that is not one. The rest is dropped, with a warning.
 //! - What is longer than 16 MiB is dropped up to the end of the line on which it becomes too long.
 //!
 //! ```
@@ -85,9 +85,9 @@
 //! - A repeated `body` gets error 12 without `in_reply_to`. An object with a repeated `src` or `dest` has no address and
 //!   gets a warning. A body with a repeated `in_reply_to` is a reply.
 //! - `-0`, `1.0` and `1e0` are refused as counts and as a `msg_id`.
-//! - Half of a surrogate pair, such as `"\ud800"`, is JSON but not Unicode. It is refused where a name is required, and
+//! - Half of a surrogate pair, such as `"\ud800"`, is JSON but not Unicode. It is refused where a string is used, and
 //!   ignored or echoed elsewhere.
-//! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r`, where many readers end a line.
+//! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r` (which also ends lines).
 //! - `last_used` is 0 if the clock is set to a time before 1970.
 //!
 //! # The way of a message
@@ -106,7 +106,7 @@
 //! | `warning` | the reasons to leave input unanswered |
 //!
 //! They are private: `cargo doc --document-private-items` shows them.
-// No input may make the program panic. An exception gives its reason in `#[expect]`.
+// No input may make the program panic. Each `#[expect]` says why it cannot.
 #![cfg_attr(
     not(test),
     deny(

@@ -42,7 +42,7 @@ impl Node {
                 node_id,
                 node_ids,
             } => {
-                // First, because they and what checks the names can take 100 MB each.
+                // First: the indices and the check of the names can take 100 MB each.
                 self.pool.drop_indices();
                 check_names("backends", backends.as_deref())?;
                 check_names("node_ids", node_ids.as_deref())?;

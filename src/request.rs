@@ -117,7 +117,7 @@ mod tests {
         })
     }
 
-    /// What the typed reader takes, the careful one must read to the same effect. Returns whether it takes it.
+    /// What the typed reader takes, the careful one must read the same way. Returns whether it takes it.
     #[track_caller]
     fn takes(object: &str) -> bool {
         let Some(typed) = typed::read(object) else {

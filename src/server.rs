@@ -11,13 +11,12 @@ use crate::reply;
 use crate::request::{Message, careful, typed};
 use crate::warning::{Problem, Warning};
 
-/// The bytes read at once, and the bytes of replies collected: what a pipe holds.
+/// The most bytes read at once, and of replies collected: what a pipe holds.
 const BUFFER_SIZE: usize = 64 << 10;
 
 /// Answers the messages on `input` until it ends: writes replies to `output`, and passes warnings to `warn`.
 ///
-/// Every reply is written before the next read of `input`, which is where the program may have to wait, and before
-/// every warning.
+/// Replies are written before each warning and before each read of `input`, where the program may have to wait.
 ///
 /// # Errors
 ///

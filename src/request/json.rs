@@ -37,8 +37,8 @@ impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Pairs<K
 
 /// A struct that is an object. (A derived `Deserialize` takes a list, too.)
 ///
-/// It is boxed, because `serde_json` moves a value several times on its way out of an object, and a large struct costs
-/// a fifth of the time of a whole message.
+/// It is boxed, because `serde_json` moves a value several times on its way out of an object, which for a large struct
+/// takes a fifth of a message's time.
 #[derive(Debug)]
 pub struct Object<T>(pub Box<T>);
 

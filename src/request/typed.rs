@@ -1,4 +1,4 @@
-//! The fast reader: one pass over a well-formed message.
+//! The typed reader: one fast pass over a well-formed message.
 //!
 //! It leaves whatever it is not sure of to the careful reader, such as a repeated key, a null where a value is required,
 //! or an escape in a name. It has no rules of its own.
