@@ -319,6 +319,7 @@ impl LeastConnections {
             self.membership = Membership::Open;
             return;
         }
+        // Most reports are in order, and need no lookup of each index.
         if let Location::InOrder = report.location {
             for (backend, (_, count)) in self.backends.iter_mut().zip(report.counts) {
                 backend.active_connections = count.0;
