@@ -6,20 +6,25 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::{fmt, mem};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::error::{Names, Refusal};
 
 /// One backend of the pool and its counters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Backend {
-    name: Rc<str>,
-    active_connections: u64,
-    total_requests: u64,
+    /// Any string, also an empty one.
+    pub name: Rc<str>,
+    /// The count last reported (0 at the start), plus requests routed and minus completed since then.
+    pub active_connections: u64,
+    /// The number of requests routed to it.
+    pub total_requests: u64,
     /// Only meaningful once `total_requests` is above zero.
     last_used: u64,
-    draining: bool,
+    /// Whether it takes no new requests.
+    pub draining: bool,
 }
 
 impl Backend {
@@ -33,29 +38,9 @@ impl Backend {
         }
     }
 
-    /// Its name: any string, also an empty one.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The count last reported (0 at the start), plus requests routed and minus completed since then.
-    pub fn active_connections(&self) -> u64 {
-        self.active_connections
-    }
-
-    /// The number of requests routed to it.
-    pub fn total_requests(&self) -> u64 {
-        self.total_requests
-    }
-
     /// The time of the last request routed to it, in milliseconds since the Unix epoch.
     pub fn last_used(&self) -> Option<u64> {
         (self.total_requests > 0).then_some(self.last_used)
-    }
-
-    /// Whether it takes no new requests.
-    pub fn draining(&self) -> bool {
-        self.draining
     }
 }
 
@@ -76,22 +61,36 @@ pub struct LeastConnections {
     backends: Vec<Backend>,
     /// The index in `backends` of each name. Made by the first lookup.
     indices: OnceCell<HashMap<Rc<str>, usize>>,
+    /// The indices in `backends` of the last report that was not in the pool's order, in its order. The next one
+    /// probably has the same.
+    last_order: Vec<usize>,
     membership: Membership,
 }
 
 /// Active connections as a caller reports them: at most 2^53 - 1, which every JSON parser keeps exact.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "u64")]
+#[derive(Debug, Clone, Copy)]
 pub struct Count(u64);
 
-impl TryFrom<u64> for Count {
-    type Error = &'static str;
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountVisitor;
 
-    fn try_from(count: u64) -> Result<Self, Self::Error> {
-        if count >= 1 << 53 {
-            return Err("larger than 2^53 - 1");
+        impl Visitor<'_> for CountVisitor {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an integer from 0 to 2^53 - 1")
+            }
+
+            fn visit_u64<E: Error>(self, count: u64) -> Result<Count, E> {
+                if count >= 1 << 53 {
+                    return Err(E::invalid_value(Unexpected::Unsigned(count), &self));
+                }
+                Ok(Count(count))
+            }
         }
-        Ok(Self(count))
+
+        deserializer.deserialize_u64(CountVisitor)
     }
 }
 
@@ -101,15 +100,9 @@ impl TryFrom<u64> for Count {
 #[derive(Debug)]
 pub struct Report<'a, S> {
     counts: &'a [(S, Count)],
-    location: Location,
-}
-
-#[derive(Debug)]
-enum Location {
-    /// The report names the pool's first backends in the pool's order, as most reports do.
-    InOrder,
-    /// The index in the pool of each backend of the report, if the pool has it.
-    Indices(Vec<Option<usize>>),
+    /// The index in the pool of each backend of the report. New backends have the indices that they get when they are
+    /// added. `None` for 0, 1, 2 and so on, the pool's order, which most reports have.
+    indices: Option<Vec<usize>>,
 }
 
 impl<S: AsRef<str>> Report<'_, S> {
@@ -117,31 +110,26 @@ impl<S: AsRef<str>> Report<'_, S> {
         self.counts.iter().map(|(name, _)| name.as_ref())
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&str, u64, Option<usize>)> {
-        let counts = self.counts.iter().enumerate();
-        counts.map(|(position, (name, count))| {
-            let index = match &self.location {
-                Location::InOrder => Some(position),
-                Location::Indices(indices) => indices.get(position).copied().flatten(),
-            };
-            (name.as_ref(), count.0, index)
-        })
+    /// The first name that is not in the pool, which has `known` backends.
+    fn first_new(&self, known: usize) -> Option<&str> {
+        let position = (self.indices.as_ref()?.iter()).position(|index| *index >= known);
+        self.names().nth(position?)
     }
 
-    /// The first name that the pool does not have.
-    fn first_new(&self) -> Option<&str> {
-        match &self.location {
-            Location::InOrder => None,
-            Location::Indices(indices) => {
-                let new = indices.iter().position(Option::is_none)?;
-                self.names().nth(new)
-            }
-        }
+    fn iter(&self) -> impl Iterator<Item = (&str, u64, usize)> {
+        let counts = self.counts.iter().enumerate();
+        counts.map(|(position, (name, count))| {
+            let index = self
+                .indices
+                .as_ref()
+                .and_then(|indices| indices.get(position));
+            (name.as_ref(), count.0, *index.unwrap_or(&position))
+        })
     }
 }
 
 /// The backend that got a request, and the pool after that.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Decision<'a> {
     pub backend: &'a Backend,
     pub backends: &'a [Backend],
@@ -168,6 +156,7 @@ impl LeastConnections {
         Self {
             backends: names.map(|name| Backend::new(name.as_ref())).collect(),
             indices: OnceCell::new(),
+            last_order: Vec::new(),
             membership,
         }
     }
@@ -186,31 +175,38 @@ impl LeastConnections {
         &self,
         counts: &'a [(S, Count)],
     ) -> Result<Report<'a, S>, Refusal> {
+        let names = counts.iter().map(|(name, _)| name.as_ref());
         let in_order = counts.len() <= self.backends.len()
-            && (counts.iter().zip(&self.backends))
-                .all(|((name, _), backend)| name.as_ref() == backend.name());
+            && (names.clone().zip(&self.backends)).all(|(name, own)| is_same(name, &own.name));
         if in_order {
             return Ok(Report {
                 counts,
-                location: Location::InOrder,
+                indices: None,
             });
         }
         let mut seen = vec![false; self.backends.len()];
         let mut new = HashSet::new();
         let mut indices = Vec::with_capacity(counts.len());
-        for (name, _) in counts {
-            let name = name.as_ref();
-            let index = self.find(name);
-            let seen_before = if let Some(seen) = index.and_then(|index| seen.get_mut(index)) {
-                std::mem::replace(seen, true)
+        let mut expected = self.last_order.iter();
+        for name in names {
+            let known = match expected.next() {
+                Some(&index) if self.is_at(index, name) => Some(index),
+                _ => {
+                    expected = [].iter();
+                    self.find(name)
+                }
+            };
+            let index = known.unwrap_or(self.backends.len() + new.len());
+            let is_repeated = if let Some(seen) = seen.get_mut(index) {
+                mem::replace(seen, true)
             } else {
                 if new.is_empty() {
                     // At most so many are new. Growing would take half as much memory again.
-                    new.reserve(counts.len().saturating_sub(indices.len()));
+                    new.reserve(counts.len() - indices.len());
                 }
                 !new.insert(name)
             };
-            if seen_before {
+            if is_repeated {
                 return Err(Refusal::ListedTwice {
                     name: name.to_owned(),
                     field: "active_connections",
@@ -220,7 +216,7 @@ impl LeastConnections {
         }
         Ok(Report {
             counts,
-            location: Location::Indices(indices),
+            indices: Some(indices),
         })
     }
 
@@ -236,11 +232,11 @@ impl LeastConnections {
     #[expect(clippy::indexing_slicing, reason = "`enumerate` made the index")]
     pub fn route<S: AsRef<str>>(
         &mut self,
-        report: Option<&Report<'_, S>>,
+        report: Option<Report<'_, S>>,
         now: u64,
     ) -> Result<Decision<'_>, Refusal> {
         if let Some(report) = report {
-            self.check(report)?;
+            self.check(&report)?;
             self.apply(report);
         }
         // `min_by_key` returns the first minimum, which is the rule for ties.
@@ -287,29 +283,31 @@ impl LeastConnections {
 
     /// Checks that the pool can take this report, and that there is a backend to route to then.
     fn check<S: AsRef<str>>(&self, report: &Report<'_, S>) -> Result<(), Refusal> {
-        let new = report.first_new();
-        if let (Membership::Closed, Some(name)) = (self.membership, new) {
-            return Err(self.unknown(name));
+        if let Some(name) = report.first_new(self.backends.len()) {
+            return match self.membership {
+                Membership::Closed => Err(self.unknown(name)),
+                // A new backend is not draining.
+                Membership::Open | Membership::Guessed => Ok(()),
+            };
         }
         if self.is_replaced_by(report) {
-            let mut backends = report.iter().map(|(_, _, index)| self.backends.get(index?));
-            // A new backend is not draining.
-            if backends.all(|backend| backend.is_some_and(Backend::draining)) {
+            let mut backends = report.iter().map(|(_, _, index)| self.backends.get(index));
+            if backends.all(|backend| backend.is_some_and(|backend| backend.draining)) {
                 return Err(Refusal::AllDraining(Names::of(report.names())));
             }
-        } else if new.is_none() && self.backends.iter().all(Backend::draining) {
+        } else if self.backends.iter().all(|backend| backend.draining) {
             return Err(self.nothing_available());
         }
         Ok(())
     }
 
     /// Takes the counts of a report that [`check`](Self::check) has passed.
-    fn apply<S: AsRef<str>>(&mut self, report: &Report<'_, S>) {
-        if self.is_replaced_by(report) {
+    fn apply<S: AsRef<str>>(&mut self, report: Report<'_, S>) {
+        if self.is_replaced_by(&report) {
             // First: the indices and the new backends can take 100 MB each.
-            self.drop_indices();
+            self.forget_indices();
             let named = report.iter().map(|(name, count, index)| {
-                let known = index.and_then(|index| self.backends.get(index));
+                let known = self.backends.get(index);
                 Backend {
                     active_connections: count,
                     ..known.cloned().unwrap_or_else(|| Backend::new(name))
@@ -319,27 +317,28 @@ impl LeastConnections {
             self.membership = Membership::Open;
             return;
         }
-        // Most reports are in order, and need no lookup of each index.
-        if let Location::InOrder = report.location {
+        // The usual report needs no lookups.
+        let Some(indices) = &report.indices else {
             for (backend, (_, count)) in self.backends.iter_mut().zip(report.counts) {
                 backend.active_connections = count.0;
             }
             return;
-        }
-        self.reserve(
-            report
-                .iter()
-                .filter(|(_, _, index)| index.is_none())
-                .count(),
-        );
+        };
+        let new = indices
+            .iter()
+            .filter(|index| **index >= self.backends.len());
+        self.reserve(new.count());
         for (name, count, index) in report.iter() {
-            match index.and_then(|index| self.backends.get_mut(index)) {
+            match self.backends.get_mut(index) {
                 Some(backend) => backend.active_connections = count,
                 None => self.push(Backend {
                     active_connections: count,
                     ..Backend::new(name)
                 }),
             }
+        }
+        if let Some(indices) = report.indices {
+            self.last_order = indices;
         }
     }
 
@@ -357,8 +356,9 @@ impl LeastConnections {
     }
 
     /// Frees the memory of the indices. The next lookup makes them again.
-    pub fn drop_indices(&mut self) {
+    pub fn forget_indices(&mut self) {
         self.indices = OnceCell::new();
+        self.last_order = Vec::new();
     }
 
     fn push(&mut self, backend: Backend) {
@@ -366,6 +366,12 @@ impl LeastConnections {
             indices.insert(Rc::clone(&backend.name), self.backends.len());
         }
         self.backends.push(backend);
+    }
+
+    /// Whether the backend at this index has this name.
+    fn is_at(&self, index: usize, name: &str) -> bool {
+        let backend = self.backends.get(index);
+        backend.is_some_and(|backend| is_same(&backend.name, name))
     }
 
     /// The index of a backend, if the pool has it.
@@ -404,7 +410,7 @@ impl LeastConnections {
     }
 
     fn names(&self) -> Names {
-        Names::of(self.backends.iter().map(Backend::name))
+        Names::of(self.backends.iter().map(|backend| &*backend.name))
     }
 }
 
@@ -420,4 +426,22 @@ pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
     }
     let mut seen = HashSet::with_capacity(names.len());
     names.find(|name| !seen.insert(*name))
+}
+
+/// Whether two names are the same.
+///
+/// `==` calls a function, which takes a tenth of the time of a report. Most names are short enough to do without.
+fn is_same(a: &str, b: &str) -> bool {
+    /// The first and the last bytes, which overlap.
+    fn ends<const N: usize>(name: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+        (name.first_chunk(), name.last_chunk())
+    }
+
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    a.len() == b.len()
+        && match a.len() {
+            4..=8 => ends::<4>(a) == ends(b),
+            9..=16 => ends::<8>(a) == ends(b),
+            _ => a == b,
+        }
 }

@@ -1,7 +1,5 @@
 //! The node: answers one request, with a response or with the reason why it is refused.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::error::Refusal;
 use crate::least_connections::{LeastConnections, listed_twice};
 use crate::reply::Response;
@@ -25,7 +23,7 @@ impl Node {
         }
     }
 
-    /// Answers a request.
+    /// Answers a request. `now` is in milliseconds since the Unix epoch.
     ///
     /// # Errors
     ///
@@ -34,6 +32,7 @@ impl Node {
     pub(crate) fn answer<'a, S: AsRef<str>>(
         &'a mut self,
         request: &'a Request<'a, S>,
+        now: u64,
     ) -> Result<Response<'a>, Refusal> {
         Ok(match request {
             Request::Init {
@@ -43,7 +42,7 @@ impl Node {
                 node_ids,
             } => {
                 // First: the indices and the check of the names can take 100 MB each.
-                self.pool.drop_indices();
+                self.pool.forget_indices();
                 check_names("backends", backends.as_deref())?;
                 check_names("node_ids", node_ids.as_deref())?;
                 check_algorithm(algorithm.as_ref())?;
@@ -67,10 +66,11 @@ impl Node {
                 let report = active_connections.as_deref();
                 let report = report.map(|counts| self.pool.locate(counts)).transpose()?;
                 check_algorithm(algorithm.as_ref())?;
-                let decision = self.pool.route(report.as_ref(), now())?;
+                let has_report = report.is_some();
+                let decision = self.pool.route(report, now)?;
                 Response::HttpResponse {
                     backend: decision.backend,
-                    backends: report.is_none().then_some(decision.backends),
+                    backends: (!has_report).then_some(decision.backends),
                 }
             }
             Request::OfBackend { action, backend } => {
@@ -117,12 +117,4 @@ fn check_algorithm<S: AsRef<str>>(algorithm: Option<&S>) -> Result<(), Refusal> 
         None | Some("least-connections") => Ok(()),
         Some(unknown) => Err(Refusal::UnknownAlgorithm(unknown.to_owned())),
     }
-}
-
-/// Milliseconds since the Unix epoch, or 0 if the clock is set to an earlier time.
-fn now() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -85,7 +85,7 @@ fn write_body(
             if backends.is_some() {
                 to.write_all(br#", "status": 200"#)?;
             }
-            write_field(to, r#", "backend": "#, backend.name())?;
+            write_field(to, r#", "backend": "#, &*backend.name)?;
             if let Some(backends) = backends {
                 write_counts(to, backends)?;
             }
@@ -116,9 +116,9 @@ fn write_counts(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
         if index > 0 {
             to.write_all(b", ")?;
         }
-        write_json(to, backend.name())?;
+        write_json(to, &*backend.name)?;
         to.write_all(b": ")?;
-        write_json(to, &backend.active_connections())?;
+        write_json(to, &backend.active_connections)?;
     }
     to.write_all(b"}")
 }
@@ -130,15 +130,15 @@ fn write_stats(to: &mut impl Write, backends: &[Backend]) -> io::Result<()> {
         if index > 0 {
             to.write_all(b", ")?;
         }
-        write_json(to, backend.name())?;
+        write_json(to, &*backend.name)?;
         write_field(
             to,
             r#": {"active_connections": "#,
-            &backend.active_connections(),
+            &backend.active_connections,
         )?;
-        write_field(to, r#", "total_requests": "#, &backend.total_requests())?;
+        write_field(to, r#", "total_requests": "#, &backend.total_requests)?;
         write_field(to, r#", "last_used": "#, &backend.last_used())?;
-        write_field(to, r#", "draining": "#, &backend.draining())?;
+        write_field(to, r#", "draining": "#, &backend.draining)?;
         to.write_all(b"}")?;
     }
     to.write_all(b"}")

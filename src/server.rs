@@ -1,7 +1,8 @@
 //! The loop: reads the next message, writes its reply, and holds nothing back while the program waits.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
 
@@ -28,22 +29,24 @@ pub fn serve(
     mut warn: impl FnMut(&Warning<'_>),
 ) -> anyhow::Result<()> {
     let replies = RefCell::new(BufWriter::with_capacity(BUFFER_SIZE, output));
+    let arrived = Cell::new(0);
     let input = FlushFirst {
         input,
         replies: &replies,
+        arrived: &arrived,
     };
     let input = BufReader::with_capacity(BUFFER_SIZE, input);
     let mut frames = Frames::new(input, careful::is_envelope);
     while frames.next_line()? {
         if let Some(message) = frames.line().and_then(typed::read) {
-            answer(node, &message, &mut *replies.borrow_mut())?;
+            answer(node, &message, arrived.get(), &mut *replies.borrow_mut())?;
             continue;
         }
         while let Some(piece) = frames.next_piece()? {
             let warning = match piece {
                 Piece::Object { line, json } => match careful::read(json) {
                     Ok(message) => {
-                        answer(node, &message, &mut *replies.borrow_mut())?;
+                        answer(node, &message, arrived.get(), &mut *replies.borrow_mut())?;
                         continue;
                     }
                     Err(why) => {
@@ -64,22 +67,26 @@ const WRITE_FAILED: &str = "cannot write replies";
 fn answer<S: AsRef<str>>(
     node: &mut Node,
     message: &Message<'_, S>,
+    now: u64,
     replies: &mut impl Write,
 ) -> anyhow::Result<()> {
     let response = match &message.request {
-        Ok(request) => node.answer(request),
+        Ok(request) => node.answer(request, now),
         Err(refusal) => Err(refusal.clone()),
     };
     let address = message.address.as_ref();
     reply::write(replies, address, message.msg_id, &response).context(WRITE_FAILED)
 }
 
-/// The input. Before each read, where the program may have to wait, it writes the replies collected so far.
+/// The input. Before each read, where the program may have to wait, it writes the replies collected so far. After it, it
+/// reads the clock, once for all requests that arrived together.
 ///
 /// `borrow_mut` cannot panic here: nothing is read while a reply is written.
 struct FlushFirst<'a, R, W: Write> {
     input: R,
     replies: &'a RefCell<BufWriter<W>>,
+    /// When the last read returned, in milliseconds since the Unix epoch. 0 if the clock is set to an earlier time.
+    arrived: &'a Cell<u64>,
 }
 
 impl<R: Read, W: Write> Read for FlushFirst<'_, R, W> {
@@ -87,6 +94,10 @@ impl<R: Read, W: Write> Read for FlushFirst<'_, R, W> {
         let flushed = self.replies.borrow_mut().flush();
         flushed.map_err(|error| with_context(error, WRITE_FAILED))?;
         let read = self.input.read(into);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let milliseconds = since_epoch.unwrap_or_default().as_millis();
+        self.arrived
+            .set(u64::try_from(milliseconds).unwrap_or(u64::MAX));
         read.map_err(|error| with_context(error, "cannot read standard input"))
     }
 }

@@ -375,6 +375,53 @@ mod http_request {
         < {"type": "http_response", "status": 200, "backend": "b", "active_connections": {"b": 4, "a": 9, "d": 9, "c": 9}}
     "#) }
 
+    rule! { takes_reports_in_one_order_after_another, assert_transcript(&["a", "b", "c", "d"], r#"
+        > {"type": "http_request", "active_connections": {"d": 4, "c": 3, "a": 1, "b": 2}}
+        < {"type": "http_response", "backend": "a"}
+        > {"type": "http_request", "active_connections": {"d": 8, "c": 7, "a": 6, "b": 5}}
+        < {"type": "http_response", "backend": "b"}
+        > {"type": "http_request", "active_connections": {"d": 1, "c": 2}}
+        < {"type": "http_response", "backend": "d"}
+        > {"type": "http_request", "active_connections": {"d": 9, "a": 4, "c": 5, "b": 9}}
+        < {"type": "http_response", "backend": "a"}
+        > {"type": "http_request", "active_connections": {"d": 9, "a": 4, "c": 5, "a": 9}}
+        < {"type": "error", "code": 12, "text": "\"a\" is listed twice in active_connections"}
+        > {"type": "http_request", "active_connections": {"d": 9, "a": 4, "c": 5, "e": 9}}
+        < {"type": "error", "code": 20, "text": "unknown backend \"e\": the pool has \"a\", \"b\", \"c\", \"d\""}
+        > {"type": "http_request", "active_connections": {"d": 3}}
+        < {"type": "http_response", "backend": "d"}
+        > {"type": "http_request"}
+        < {"type": "http_response", "status": 200, "backend": "d", "active_connections": {"a": 5, "b": 9, "c": 5, "d": 5}}
+        > {"type": "init", "backends": ["d", "c"]}
+        < {"type": "init_ok"}
+        > {"type": "http_request", "active_connections": {"c": 1, "d": 2}}
+        < {"type": "http_response", "backend": "c"}
+        > {"type": "http_request"}
+        < {"type": "http_response", "status": 200, "backend": "d", "active_connections": {"d": 3, "c": 2}}
+    "#) }
+
+    #[test]
+    fn distinguishes_names_that_differ_in_one_byte() {
+        for length in 1..=18 {
+            let name = "x".repeat(length);
+            for at in 0..length {
+                let mut other = name.clone();
+                other.replace_range(at..=at, "y");
+                assert_transcript(
+                    &[&name],
+                    &format!(
+                        r#"
+                    > {{"type": "http_request", "active_connections": {{"{other}": 1}}}}
+                    < {{"type": "error", "code": 20, "text": "unknown backend \"{other}\": the pool has \"{name}\""}}
+                    > {{"type": "http_request", "active_connections": {{"{name}": 1}}}}
+                    < {{"type": "http_response", "backend": "{name}"}}
+                "#
+                    ),
+                );
+            }
+        }
+    }
+
     rule! { takes_counts_below_2_to_the_53_and_counts_on_above, assert_transcript(TWO, r#"
         > {"type": "http_request", "active_connections": {"api-1": 9007199254740991, "api-2": 9007199254740991}}
         < {"type": "http_response", "backend": "api-1"}
