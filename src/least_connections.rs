@@ -61,8 +61,8 @@ pub struct LeastConnections {
     backends: Vec<Backend>,
     /// The index in `backends` of each name. Made by the first lookup.
     indices: OnceCell<HashMap<Rc<str>, usize>>,
-    /// The indices in `backends` of the last report that was not in the pool's order, in its order. The next one
-    /// probably has the same.
+    /// The indices in `backends` of the last report that was not in the pool's order. The next one is probably in the
+    /// same order.
     last_order: Vec<usize>,
     membership: Membership,
 }
@@ -71,6 +71,7 @@ pub struct LeastConnections {
 #[derive(Debug, Clone, Copy)]
 pub struct Count(u64);
 
+// Not `#[serde(try_from = "u64")]`, with which messages take up to 7 % longer.
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct CountVisitor;
@@ -101,7 +102,7 @@ impl<'de> Deserialize<'de> for Count {
 pub struct Report<'a, S> {
     counts: &'a [(S, Count)],
     /// The index in the pool of each backend of the report. New backends have the indices that they get when they are
-    /// added. `None` for 0, 1, 2 and so on, the pool's order, which most reports have.
+    /// added. `None` for the pool's order, from 0 on, which most reports have.
     indices: Option<Vec<usize>>,
 }
 
@@ -116,13 +117,12 @@ impl<S: AsRef<str>> Report<'_, S> {
         self.names().nth(position?)
     }
 
+    /// Each backend's name, count and index.
     fn iter(&self) -> impl Iterator<Item = (&str, u64, usize)> {
+        let indices = self.indices.as_ref();
         let counts = self.counts.iter().enumerate();
-        counts.map(|(position, (name, count))| {
-            let index = self
-                .indices
-                .as_ref()
-                .and_then(|indices| indices.get(position));
+        counts.map(move |(position, (name, count))| {
+            let index = indices.and_then(|indices| indices.get(position));
             (name.as_ref(), count.0, *index.unwrap_or(&position))
         })
     }
@@ -192,6 +192,7 @@ impl LeastConnections {
             let known = match expected.next() {
                 Some(&index) if self.is_at(index, name) => Some(index),
                 _ => {
+                    // It is in another order. The rest is looked up, too.
                     expected = [].iter();
                     self.find(name)
                 }
@@ -430,9 +431,9 @@ pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
 
 /// Whether two names are the same.
 ///
-/// `==` calls a function, which takes a tenth of the time of a report. Most names are short enough to do without.
+/// For names of any length, `==` calls a function, which takes a tenth of the time of a report. Most names are short.
 fn is_same(a: &str, b: &str) -> bool {
-    /// The first and the last bytes, which overlap.
+    /// The first and the last `N` bytes. Together they are all of a name of `N` to `2 * N` bytes.
     fn ends<const N: usize>(name: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
         (name.first_chunk(), name.last_chunk())
     }

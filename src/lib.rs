@@ -88,7 +88,8 @@
 //! - Half of a surrogate pair, such as `"\ud800"`, is JSON but not Unicode. It is refused where a string is used, and
 //!   ignored or echoed elsewhere.
 //! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r` (which also ends lines).
-//! - `last_used` is 0 if the clock is set to a time before 1970.
+//! - `last_used` is when the request arrived: requests that are read at once have the same. It is 0 if the clock is set to
+//!   a time before 1970.
 //!
 //! # The way of a message
 //!

@@ -78,14 +78,14 @@ fn answer<S: AsRef<str>>(
     reply::write(replies, address, message.msg_id, &response).context(WRITE_FAILED)
 }
 
-/// The input. Before each read, where the program may have to wait, it writes the replies collected so far. After it, it
-/// reads the clock, once for all requests that arrived together.
+/// The input. Before each read, where the program may have to wait, it writes the replies collected so far. After each
+/// read, it notes the time, once for all requests that have arrived together.
 ///
 /// `borrow_mut` cannot panic here: nothing is read while a reply is written.
 struct FlushFirst<'a, R, W: Write> {
     input: R,
     replies: &'a RefCell<BufWriter<W>>,
-    /// When the last read returned, in milliseconds since the Unix epoch. 0 if the clock is set to an earlier time.
+    /// The time after the last read.
     arrived: &'a Cell<u64>,
 }
 
@@ -94,12 +94,16 @@ impl<R: Read, W: Write> Read for FlushFirst<'_, R, W> {
         let flushed = self.replies.borrow_mut().flush();
         flushed.map_err(|error| with_context(error, WRITE_FAILED))?;
         let read = self.input.read(into);
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        let milliseconds = since_epoch.unwrap_or_default().as_millis();
-        self.arrived
-            .set(u64::try_from(milliseconds).unwrap_or(u64::MAX));
+        self.arrived.set(now());
         read.map_err(|error| with_context(error, "cannot read standard input"))
     }
+}
+
+/// Milliseconds since the Unix epoch, or 0 if the clock is set to an earlier time.
+fn now() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let milliseconds = since_epoch.unwrap_or_default().as_millis();
+    u64::try_from(milliseconds).unwrap_or(u64::MAX)
 }
 
 fn with_context(error: io::Error, context: &'static str) -> io::Error {

@@ -655,7 +655,7 @@ mod drain_and_resume {
 mod stats {
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::thread;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::support::start;
@@ -676,7 +676,11 @@ mod stats {
         let mut input = child.stdin.take().expect("it is piped");
         let mut replies = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let mut last_used_after = |message: &str| {
-            thread::sleep(Duration::from_millis(2));
+            // The next millisecond, so that no two times are the same.
+            let last = now();
+            while now() == last {
+                thread::yield_now();
+            }
             writeln!(input, r#"{message} {{"type": "stats"}}"#).expect("the program reads");
             let reply = replies.by_ref().nth(1).expect("there are two replies");
             let stats: Value =
