@@ -25,8 +25,8 @@ pub enum Refusal {
         /// Whether a request can add backends to the pool.
         open: bool,
     },
-    /// Every backend that could get the request is draining.
-    AllDraining(Names),
+    /// Every backend that could get the request is draining. They are [`listed`].
+    AllDraining(String),
     /// A required key is missing.
     Missing {
         key: &'static str,
@@ -46,8 +46,8 @@ pub enum Refusal {
     DuplicateKey(&'static str),
     /// A name is in a list or a report twice.
     ListedTwice { name: String, field: &'static str },
-    /// The pool does not have this backend.
-    UnknownBackend { backend: String, pool: Names },
+    /// The pool does not have this backend. Those that it has are [`listed`].
+    UnknownBackend { backend: String, pool: String },
     /// The backend has no active connection to complete.
     NoneActive(String),
 }
@@ -128,11 +128,11 @@ impl fmt::Display for Refusal {
                 write!(f, "{} is listed twice in {field}", quoted(name))
             }
             Self::UnknownBackend { backend, pool } => {
-                write!(f, "unknown backend {}: the pool ", quoted(backend))?;
-                if pool.first.is_empty() {
-                    f.write_str("is empty")
+                let backend = quoted(backend);
+                if pool.is_empty() {
+                    write!(f, "unknown backend {backend}: the pool is empty")
                 } else {
-                    write!(f, "has {pool}")
+                    write!(f, "unknown backend {backend}: the pool has {pool}")
                 }
             }
             Self::NoneActive(backend) => write!(
@@ -144,31 +144,13 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The first names of a list, and the number of the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    first: Vec<String>,
-    more: usize,
-}
-
-impl Names {
-    /// Shortens a list.
-    pub fn of<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> Self {
-        let first = names.by_ref().take(LISTED_NAMES).map(str::to_owned);
-        let first = first.collect();
-        let more = names.len();
-        Self { first, more }
-    }
-}
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first: Vec<_> = self.first.iter().map(|name| quoted(name)).collect();
-        f.write_str(&first.join(", "))?;
-        if self.more > 0 {
-            write!(f, " and {} more", self.more)?;
-        }
-        Ok(())
+/// The first names of a list, and the number of the others. Empty for an empty list.
+pub fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let first: Vec<_> = names.by_ref().take(LISTED_NAMES).map(quoted).collect();
+    let first = first.join(", ");
+    match names.len() {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{fmt, mem};
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-use crate::error::{Names, Refusal};
+use crate::error::{Refusal, listed};
 
 /// One backend of the pool and its counters.
 #[derive(Debug, Clone)]
@@ -294,7 +294,7 @@ impl LeastConnections {
         if self.is_replaced_by(report) {
             let mut backends = report.iter().map(|(_, _, index)| self.backends.get(index));
             if backends.all(|backend| backend.is_some_and(|backend| backend.draining)) {
-                return Err(Refusal::AllDraining(Names::of(report.names())));
+                return Err(Refusal::AllDraining(listed(report.names())));
             }
         } else if self.backends.iter().all(|backend| backend.draining) {
             return Err(self.nothing_available());
@@ -410,8 +410,8 @@ impl LeastConnections {
         Refusal::AllDraining(self.names())
     }
 
-    fn names(&self) -> Names {
-        Names::of(self.backends.iter().map(|backend| &*backend.name))
+    fn names(&self) -> String {
+        listed(self.backends.iter().map(|backend| &*backend.name))
     }
 }
 

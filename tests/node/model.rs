@@ -390,9 +390,12 @@ fn every_request_to_a_guessed_pool_matches_the_model() {
 
 /// A conversation about up to 54 backends, with mistakes in it.
 fn random_conversation(random: &mut Random, length: usize) -> Vec<Request> {
-    // Each character is a name, and so is the empty string.
-    const NAMES: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST\"\\\u{1}\n é😀";
-    let mut known: Vec<Name> = NAMES.split_inclusive(|_| true).chain([""]).collect();
+    // Each character is a name, too, and so is the empty string.
+    const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST\"\\\u{1}\n é😀";
+    const LONGER: &str =
+        "api-1 api-2 api-10 backend-1 backend-2 node-1.example.org node-2.example.org ";
+    let characters = CHARACTERS.split_inclusive(|_| true);
+    let mut known: Vec<Name> = characters.chain(LONGER.split(' ')).collect();
     let first = random.below(known.len());
     known.rotate_left(first);
     known.truncate(5 + random.below(50));
@@ -419,7 +422,7 @@ fn random_conversation(random: &mut Random, length: usize) -> Vec<Request> {
     requests
 }
 
-/// A report of some of the names, mostly in order, now and then with a mistake.
+/// A report of some of the names, mostly in order or in reverse, now and then with a mistake.
 fn random_report(random: &mut Random, names: &[Name]) -> Report {
     let mut report = report(names, "0");
     report.retain(|_| random.below(3) > 0);
@@ -431,6 +434,7 @@ fn random_report(random: &mut Random, names: &[Name]) -> Report {
             0 => *last = *first,
             1 => last.1 = "-1",
             2..10 => std::mem::swap(first, last),
+            10..20 => report.reverse(),
             _ => {}
         }
     }
