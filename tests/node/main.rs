@@ -5,8 +5,8 @@
 //! `cargo mutants -j 2 --timeout 30 -- --lib --test node -- --skip bounds --skip sixteen_mib --skip model::every`,
 //! which takes three quarters of an hour. Some mutants end by the time limit: they loop, or a test waits for their reply.
 //! Some survive because their tests are skipped: those of limits and of memory. The others change nothing but speed
-//! (`Frames::line` leaves a line to the closer look, `listed_twice` hashes a few names), or what is never shown
-//! (`expecting` of the visitors in `src/request/json.rs`).
+//! (`Frames::line` leaves a line to the closer look, `listed_twice` hashes a few names, `is_same` and `is_at` leave names
+//! to the index), or what is never shown (`expecting` of the visitors).
 
 mod bounds;
 mod conversations;
