@@ -245,12 +245,16 @@ mod memory_for {
     }
 
     #[test]
-    fn node_ids_then_the_same_backends_reversed() {
+    fn node_ids_then_the_same_backends_in_other_orders() {
         let guess = list("node_ids");
         let mut names: Vec<_> = names().take(1_500_000).collect();
+        let counts = |names: &[String]| report(names.iter().map(|name| format!("\"{name}\":0")));
+        let in_order = counts(&names);
         names.reverse();
-        let counts = names.iter().map(|name| format!("\"{name}\":0"));
-        assert_all_answered(&[&guess, &report(counts), LOOKUP]);
+        let reversed = counts(&names);
+        // An escape leaves a message to the careful reader.
+        let escaped = in_order.replacen("http_request", "http_reques\\u0074", 1);
+        assert_all_answered(&[&guess, &reversed, LOOKUP, &in_order, &in_order, &escaped]);
     }
 
     #[test]
