@@ -25,7 +25,7 @@ pub enum Refusal {
         /// Whether a request can add backends to the pool.
         open: bool,
     },
-    /// Every backend that could get the request is draining. They are [`listed`].
+    /// Every backend that could get the request is draining. These are the backends, as [`listed`].
     AllDraining(String),
     /// A required key is missing.
     Missing {
@@ -42,11 +42,11 @@ pub enum Refusal {
         /// The beginning of the value, as it was written.
         found: String,
     },
-    /// A used key is repeated in its object.
+    /// A key that the request uses is repeated in its object.
     DuplicateKey(&'static str),
     /// A name is in a list or a report twice.
     ListedTwice { name: String, field: &'static str },
-    /// The pool does not have this backend. Those that it has are [`listed`].
+    /// The pool does not have this backend. `pool` has its backends, as [`listed`].
     UnknownBackend { backend: String, pool: String },
     /// The backend has no active connection to complete.
     NoneActive(String),
@@ -176,7 +176,7 @@ pub fn quoted(name: &str) -> String {
 
 /// The beginning of a JSON value or of other input, at most 40 characters of it, on one line.
 ///
-/// A run of white space becomes one space. Control characters and invalid UTF-8 are replaced.
+/// A run of white space becomes one space, or nothing at the ends. Control characters and invalid UTF-8 are replaced.
 pub fn excerpt(input: &[u8]) -> String {
     let decoded = input.utf8_chunks().flat_map(|chunk| {
         let replacement = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);

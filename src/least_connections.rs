@@ -44,14 +44,15 @@ impl Backend {
     }
 }
 
-/// The ways for a backend into the pool.
+/// How backends get into the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Membership {
     /// Only by configuration.
     Closed,
     /// A report adds the backends that it names.
     Open,
-    /// As `Open`, but the first report that names a backend replaces the whole pool, which was guessed.
+    /// As `Open`, but the pool was guessed: the first report that names backends replaces it by these. Those that it had
+    /// keep all but their active connections.
     Guessed,
 }
 
@@ -101,8 +102,8 @@ impl<'de> Deserialize<'de> for Count {
 #[derive(Debug)]
 pub struct Report<'a, S> {
     counts: &'a [(S, Count)],
-    /// The index in the pool of each backend of the report. New backends have the indices that they get when they are
-    /// added. `None` for the pool's order, from 0 on, which most reports have.
+    /// The index in the pool of each backend of the report. New backends have the next indices after the pool's end.
+    /// `None` if the report names the pool's first backends in the pool's order, as most reports do.
     indices: Option<Vec<usize>>,
 }
 
@@ -192,7 +193,7 @@ impl LeastConnections {
             let known = match expected.next() {
                 Some(&index) if self.is_at(index, name) => Some(index),
                 _ => {
-                    // It is in another order. The rest is looked up, too.
+                    // The order differs or ends here. The rest is looked up.
                     expected = [].iter();
                     self.find(name)
                 }
@@ -202,7 +203,7 @@ impl LeastConnections {
                 mem::replace(seen, true)
             } else {
                 if new.is_empty() {
-                    // At most so many are new. Growing would take half as much memory again.
+                    // At most this many names are left. Growing step by step would take half as much memory again.
                     new.reserve(counts.len() - indices.len());
                 }
                 !new.insert(name)
@@ -221,7 +222,7 @@ impl LeastConnections {
         })
     }
 
-    /// Routes one request to the backend with the fewest active connections that is not draining.
+    /// Routes one request: of the backends that are not draining, to the one with the fewest active connections.
     ///
     /// A tie goes to the first in the pool's order. First, a `report`'s counts replace the pool's own. `now` is in
     /// milliseconds since the Unix epoch.
@@ -272,7 +273,7 @@ impl LeastConnections {
         Ok(())
     }
 
-    /// Takes `backend` out of the choice (`draining`), or puts it back.
+    /// Stops routing to `backend` (`draining`), or resumes it.
     ///
     /// # Errors
     ///
@@ -305,7 +306,7 @@ impl LeastConnections {
     /// Takes the counts of a report that [`check`](Self::check) has passed.
     fn apply<S: AsRef<str>>(&mut self, report: Report<'_, S>) {
         if self.is_replaced_by(&report) {
-            // First: the indices and the new backends can take 100 MB each.
+            // First, because the indices and the new backends can take 100 MB each.
             self.forget_indices();
             let named = report.iter().map(|(name, count, index)| {
                 let known = self.backends.get(index);
@@ -318,7 +319,7 @@ impl LeastConnections {
             self.membership = Membership::Open;
             return;
         }
-        // The usual report needs no lookups.
+        // The usual report is in the pool's order.
         let Some(indices) = &report.indices else {
             for (backend, (_, count)) in self.backends.iter_mut().zip(report.counts) {
                 backend.active_connections = count.0;
@@ -348,7 +349,7 @@ impl LeastConnections {
         self.membership == Membership::Guessed && !report.counts.is_empty()
     }
 
-    /// Makes room for new backends. Growing would take half as much memory again.
+    /// Makes room for new backends. Growing step by step would take half as much memory again.
     fn reserve(&mut self, new: usize) {
         self.backends.reserve(new);
         if let Some(indices) = self.indices.get_mut() {
@@ -415,7 +416,7 @@ impl LeastConnections {
     }
 }
 
-/// Finds the first name that is in a list twice.
+/// Finds the first name that repeats an earlier one.
 pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
     let mut names = names.iter().map(AsRef::as_ref);
     // A few names are compared in less time than they are hashed.
@@ -431,7 +432,7 @@ pub fn listed_twice<S: AsRef<str>>(names: &[S]) -> Option<&str> {
 
 /// Whether two names are the same.
 ///
-/// For names of any length, `==` calls a function, which takes a tenth of the time of a report. Most names are short.
+/// `==` calls `memcmp`, which takes a tenth of the time of a report. Most names are short enough to do without.
 fn is_same(a: &str, b: &str) -> bool {
     /// The first and the last `N` bytes. Together they are all of a name of `N` to `2 * N` bytes.
     fn ends<const N: usize>(name: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {

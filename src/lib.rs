@@ -82,12 +82,12 @@
 //!
 //! # Edges
 //!
-//! - A repeated `body` gets error 12 without `in_reply_to`. An object with a repeated `src` or `dest` has no address and
-//!   gets a warning. A body with a repeated `in_reply_to` is a reply.
+//! - An envelope with a repeated `body` gets error 12 without `in_reply_to`. An object with a repeated `src` or `dest` has
+//!   no address and gets a warning. A body with a repeated `in_reply_to` is taken for a reply.
 //! - `-0`, `1.0` and `1e0` are refused as counts and as a `msg_id`.
 //! - Half of a surrogate pair, such as `"\ud800"`, is JSON but not Unicode. It is refused where a string is used, and
 //!   ignored or echoed elsewhere.
-//! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r` (which also ends lines).
+//! - An echo has a space for each line break: `\n`, `\r\n`, or a lone `\r`, which some readers take for one.
 //! - `last_used` is when the request arrived: requests that are read at once have the same. It is 0 if the clock is set to
 //!   a time before 1970.
 //!

@@ -12,7 +12,7 @@ use crate::reply;
 use crate::request::{Message, careful, typed};
 use crate::warning::{Problem, Warning};
 
-/// The most bytes read at once, and of replies collected: what a pipe holds.
+/// The size of the buffers for input and for replies: what a pipe holds.
 const BUFFER_SIZE: usize = 64 << 10;
 
 /// Answers the messages on `input` until it ends: writes replies to `output`, and passes warnings to `warn`.
