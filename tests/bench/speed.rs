@@ -19,7 +19,8 @@
 //! *Tracked* is requests and completions in equal parts; *reported* is requests with the counts of all backends. A report
 //! has work that the floor has not: it is compared with the pool, whose counts it replaces. With 10,000 backends, the pool
 //! and the report do not fit into that machine's second-level cache together. An `init` builds a pool, which the floor
-//! does not. The same sources, compiled together with other code, were up to a tenth faster or slower.
+//! does not. Unrelated changes to the code make the floor itself up to a tenth faster or slower: with a node that took the
+//! same time, 10,000 reported was 1.15 in one build and 1.23 in another.
 //!
 //! With 10,000 backends, a report in no order took 1.5 times as long as one in the pool's order if all reports had the
 //! same order, and 3.0 times if each had another. A round trip through two pipes took 1.07 times as long as through `cat`.

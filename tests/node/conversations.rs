@@ -402,22 +402,19 @@ mod http_request {
 
     #[test]
     fn distinguishes_names_that_differ_in_one_byte() {
+        const TRANSCRIPT: &str = r#"
+            > {"type": "http_request", "active_connections": {"OTHER": 1}}
+            < {"type": "error", "code": 20, "text": "unknown backend \"OTHER\": the pool has \"NAME\""}
+            > {"type": "http_request", "active_connections": {"NAME": 1}}
+            < {"type": "http_response", "backend": "NAME"}
+        "#;
         for length in 1..=18 {
             let name = "x".repeat(length);
             for at in 0..length {
                 let mut other = name.clone();
                 other.replace_range(at..=at, "y");
-                assert_transcript(
-                    &[&name],
-                    &format!(
-                        r#"
-                    > {{"type": "http_request", "active_connections": {{"{other}": 1}}}}
-                    < {{"type": "error", "code": 20, "text": "unknown backend \"{other}\": the pool has \"{name}\""}}
-                    > {{"type": "http_request", "active_connections": {{"{name}": 1}}}}
-                    < {{"type": "http_response", "backend": "{name}"}}
-                "#
-                    ),
-                );
+                let transcript = TRANSCRIPT.replace("OTHER", &other).replace("NAME", &name);
+                assert_transcript(&[&name], &transcript);
             }
         }
     }
