@@ -1,14 +1,12 @@
 //! The program: its arguments, the standard streams, the bound on warnings, and the exit status.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use least_connections::{Node, Warning, quoted, serve};
+use least_connections::{Node, quoted, serve};
 
 const USAGE: &str = r#"Usage: least-connections [BACKEND]...
 
@@ -33,70 +31,57 @@ To try it, start least-connections api-1 api-2 and paste:
 Ctrl-D ends it.
 "#;
 
-/// The most warnings that are written.
-///
-/// They all fit into a pipe of 64 KiB, so a caller that never reads them cannot stall the program. (Linux keeps a short
-/// line in one page of the pipe, and a page of 4 KiB holds at least seven warnings.)
+const VERSION: &str = concat!("least-connections ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// The most warnings that are written. They fit into a pipe, so a caller that never reads them cannot stall the program.
 const MAX_WARNINGS: u64 = 100;
 
-/// The most bytes of a typed line that Linux passes on.
-const TERMINAL_LINE: usize = 4095;
-
-/// A parsed command line.
+/// What the arguments ask for.
 enum Command {
-    Help,
-    Version,
+    Print(&'static str),
     Serve(Vec<String>),
 }
 
 fn main() -> ExitCode {
     let result = match command(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(USAGE),
-        Ok(Command::Version) => print(concat!(
-            "least-connections ",
-            env!("CARGO_PKG_VERSION"),
-            "\n"
-        )),
+        Ok(Command::Print(page)) => print(page),
         Ok(Command::Serve(backends)) => converse(backends),
         Err(error) => {
-            say(format_args!("{error:#}; try --help"));
+            say(format_args!("{error}; try --help"));
             return ExitCode::from(2);
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader of the replies has read enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(error) if error.downcast_ref().map(io::Error::kind) != Some(ErrorKind::BrokenPipe) => {
             say(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
+        // Also if the reader of the replies has read enough.
+        _ => ExitCode::SUCCESS,
     }
 }
 
-/// Parses the arguments in order. The first --help, --version or mistake decides.
+/// Parses the arguments in order. The first that asks for a page, or is a mistake, decides.
 fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let mut backends = Vec::new();
-    let mut named = HashSet::new();
     let mut options = true;
     for argument in arguments {
         let Ok(argument) = argument.into_string() else {
             bail!("backend names must be UTF-8");
         };
         match argument.as_str() {
-            "-h" | "--help" if options => return Ok(Command::Help),
-            "-V" | "--version" if options => return Ok(Command::Version),
+            "-h" | "--help" if options => return Ok(Command::Print(USAGE)),
+            "-V" | "--version" if options => return Ok(Command::Print(VERSION)),
             "--" if options => options = false,
             option if options && option.starts_with('-') => {
                 let option = quoted(option);
                 bail!("unknown option {option} (a backend of that name goes after --)")
             }
-            backend => {
-                if !named.insert(argument.clone()) {
-                    bail!("backend {} is named twice", quoted(backend));
-                }
-                backends.push(argument);
+            "" => bail!("a backend's name is empty"),
+            name if backends.contains(&argument) => {
+                bail!("backend {} is named twice", quoted(name))
             }
+            _ => backends.push(argument),
         }
     }
     Ok(Command::Serve(backends))
@@ -105,49 +90,27 @@ fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command>
 /// Serves the standard streams.
 fn converse(backends: Vec<String>) -> anyhow::Result<()> {
     let input = io::stdin().lock();
-    let terminal = input.is_terminal();
-    if terminal {
+    if input.is_terminal() {
         say(
-            r#"reading messages from the terminal, such as {"type": "http_request", "msg_id": 1} (Ctrl-D ends, --help tells more)"#,
+            r#"reading messages from the terminal, such as {"type": "http_request", "msg_id": 1} (Ctrl-D ends, --help shows more)"#,
         );
-        if let Some(file) = backends.iter().find(|name| Path::new(name).is_file()) {
-            let name = quoted(file);
-            // As a shell takes it.
-            let plain = name == format!("\"{file}\"") && !file.contains(' ');
-            let path = if plain { file } else { &name };
-            say(format_args!(
-                "{name} was taken as a backend's name; to read a file, use < {path}"
-            ));
-        }
     }
     let mut warnings = 0;
-    let mut node = Node::new(backends);
-    serve(&mut node, input, io::stdout().lock(), |warning| {
-        warnings += 1;
-        if warnings <= MAX_WARNINGS {
-            warn(warning, terminal);
-        } else if warnings == MAX_WARNINGS + 1 {
-            say(format_args!(
-                "{MAX_WARNINGS} warnings so far; further ones are left out"
-            ));
-        }
-    })?;
-    match warnings.saturating_sub(MAX_WARNINGS) {
-        0 => {}
-        1 => say("1 warning left out"),
-        left_out => say(format_args!("{left_out} warnings left out")),
-    }
-    Ok(())
-}
-
-fn warn(warning: &Warning<'_>, terminal: bool) {
-    if terminal && warning.is_at_end_of_line(TERMINAL_LINE) {
-        say(format_args!(
-            "{warning} (a terminal passes {TERMINAL_LINE} bytes a line; read longer ones from a file)"
-        ));
-    } else {
-        say(warning);
-    }
+    serve(
+        &mut Node::new(backends)?,
+        input,
+        io::stdout().lock(),
+        |warning| {
+            warnings += 1;
+            if warnings <= MAX_WARNINGS {
+                say(warning);
+            } else if warnings == MAX_WARNINGS + 1 {
+                say(format_args!(
+                    "{MAX_WARNINGS} warnings so far; further ones are left out"
+                ));
+            }
+        },
+    )
 }
 
 fn print(page: &str) -> anyhow::Result<()> {
@@ -162,9 +125,4 @@ fn print(page: &str) -> anyhow::Result<()> {
 fn say(line: impl Display) {
     let line = format!("least-connections: {line}\n");
     let _ = io::stderr().write_all(line.as_bytes());
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,9 +1,13 @@
-//! The node: answers one request, with a response or with the reason why it is refused.
+//! The node: answers one message.
+
+use std::ops::Deref;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::Refusal;
-use crate::least_connections::{LeastConnections, listed_twice};
-use crate::reply::Response;
-use crate::request::{Action, Request};
+use crate::least_connections::{LeastConnections, refuse_repeated};
+use crate::message::{Body, Message};
+use crate::mistake::{BACKEND, missing};
+use crate::reply::Reply;
 
 /// A load balancer, and the backends that it was started with.
 #[derive(Debug)]
@@ -14,107 +18,116 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with these backends, all different. Without any, requests can add backends.
-    #[must_use]
-    pub fn new(backends: Vec<String>) -> Self {
-        Self {
-            pool: starting_pool(&backends),
-            started_with: backends,
-        }
-    }
-
-    /// Answers a request. `now` is in milliseconds since the Unix epoch.
+    /// A node with these backends. Without any, requests can add backends.
     ///
     /// # Errors
     ///
-    /// Why it is refused; nothing has changed then. If there are several reasons, a malformed request comes first, and
-    /// an unknown algorithm second.
-    pub(crate) fn answer<'a, S: AsRef<str>>(
+    /// [`Refusal::ListedTwice`] if a name repeats.
+    pub fn new(backends: Vec<String>) -> Result<Self, Refusal> {
+        let pool = starting_pool(&backends)?;
+        Ok(Self {
+            started_with: backends,
+            pool,
+        })
+    }
+
+    /// Answers a message, or says why it is refused. Of several reasons, a malformed message comes first, and an unknown
+    /// algorithm second.
+    pub(crate) fn answer<'a>(&'a mut self, message: &'a Message) -> Result<Reply<'a>, Refusal> {
+        let body = message.body.as_ref().map_err(Clone::clone)?;
+        match &*body.kind {
+            "init" => self.init(body),
+            "http_request" => self.route(body),
+            "request_complete" => {
+                self.change("request_complete_ok", body, LeastConnections::complete)
+            }
+            "drain" => self.change("drain_ok", body, |pool, name| pool.set_draining(name, true)),
+            "resume" => self.change("resume_ok", body, |pool, name| {
+                pool.set_draining(name, false)
+            }),
+            "stats" => Ok(Reply {
+                kind: "stats_ok",
+                backends: Some(self.pool.backends()),
+                ..Reply::default()
+            }),
+            "echo" => Ok(Reply {
+                kind: "echo_ok",
+                echo: Some(body.echo.ok_or_else(|| missing("echo", "any JSON value"))?),
+                ..Reply::default()
+            }),
+            unknown => Err(Refusal::UnknownType(unknown.to_owned())),
+        }
+    }
+
+    fn init(&mut self, body: &Body) -> Result<Reply<'_>, Refusal> {
+        let ids = body.node_ids.iter().flatten().map(Deref::deref);
+        refuse_repeated("node_ids", ids.clone())?;
+        let pool = match &body.backends {
+            Some(names) => LeastConnections::configured(names.iter().map(Deref::deref))?,
+            None if self.started_with.is_empty() && body.node_ids.is_some() => {
+                LeastConnections::guessed(ids.filter(|id| Some(*id) != body.node_id.as_deref()))
+            }
+            None => starting_pool(&self.started_with)?,
+        };
+        check_algorithm(body)?;
+        self.pool = pool;
+        Ok(Reply {
+            kind: "init_ok",
+            ..Reply::default()
+        })
+    }
+
+    fn route(&mut self, body: &Body) -> Result<Reply<'_>, Refusal> {
+        check_algorithm(body)?;
+        let report = body.active_connections.as_ref().map(|report| &*report.0);
+        let chosen = self.pool.route(report.unwrap_or_default(), now())?;
+        let backends = self.pool.backends();
+        Ok(Reply {
+            kind: "http_response",
+            status: report.is_none().then_some(200),
+            backend: Some(&backends[chosen].name),
+            active_connections: report.is_none().then_some(backends),
+            ..Reply::default()
+        })
+    }
+
+    /// Changes one backend.
+    fn change<'a>(
         &'a mut self,
-        request: &'a Request<'a, S>,
-        now: u64,
-    ) -> Result<Response<'a>, Refusal> {
-        Ok(match request {
-            Request::Init {
-                backends,
-                algorithm,
-                node_id,
-                node_ids,
-            } => {
-                // First: the indices and the check of the names can take 100 MB each.
-                self.pool.forget_indices();
-                check_names("backends", backends.as_deref())?;
-                check_names("node_ids", node_ids.as_deref())?;
-                check_algorithm(algorithm.as_ref())?;
-                // Drops the old pool first: each can have two million backends.
-                self.pool = LeastConnections::open();
-                self.pool = match (backends, node_ids) {
-                    (Some(backends), _) => LeastConnections::configured(backends),
-                    (None, Some(node_ids)) if self.started_with.is_empty() => {
-                        let node_id = node_id.as_ref().map(AsRef::as_ref);
-                        let others = node_ids.iter().map(AsRef::as_ref);
-                        LeastConnections::guessed(others.filter(|id| Some(*id) != node_id))
-                    }
-                    (None, _) => starting_pool(&self.started_with),
-                };
-                Response::InitOk
-            }
-            Request::HttpRequest {
-                algorithm,
-                active_connections,
-            } => {
-                let report = active_connections.as_deref();
-                let report = report.map(|counts| self.pool.locate(counts)).transpose()?;
-                check_algorithm(algorithm.as_ref())?;
-                let has_report = report.is_some();
-                let decision = self.pool.route(report, now)?;
-                Response::HttpResponse {
-                    backend: decision.backend,
-                    backends: (!has_report).then_some(decision.backends),
-                }
-            }
-            Request::OfBackend { action, backend } => {
-                let (action, backend) = (*action, backend.as_ref());
-                match action {
-                    Action::RequestComplete => self.pool.complete(backend)?,
-                    Action::Drain => self.pool.set_draining(backend, true)?,
-                    Action::Resume => self.pool.set_draining(backend, false)?,
-                }
-                Response::OfBackend {
-                    action,
-                    backend,
-                    backends: self.pool.backends(),
-                }
-            }
-            Request::Stats => Response::StatsOk {
-                backends: self.pool.backends(),
-            },
-            Request::Echo { echo } => Response::EchoOk { echo },
+        kind: &'static str,
+        body: &'a Body,
+        change: fn(&mut LeastConnections, &str) -> Result<(), Refusal>,
+    ) -> Result<Reply<'a>, Refusal> {
+        let backend = body.backend.as_deref();
+        let backend = backend.ok_or_else(|| missing("backend", BACKEND))?;
+        change(&mut self.pool, backend)?;
+        Ok(Reply {
+            kind,
+            backend: Some(backend),
+            active_connections: Some(self.pool.backends()),
+            ..Reply::default()
         })
     }
 }
 
-fn starting_pool(backends: &[String]) -> LeastConnections {
-    if backends.is_empty() {
-        LeastConnections::open()
-    } else {
-        LeastConnections::configured(backends)
+fn starting_pool(backends: &[String]) -> Result<LeastConnections, Refusal> {
+    match backends {
+        [] => Ok(LeastConnections::open()),
+        names => LeastConnections::configured(names.iter().map(Deref::deref)),
     }
 }
 
-fn check_names<S: AsRef<str>>(field: &'static str, names: Option<&[S]>) -> Result<(), Refusal> {
-    match names.and_then(listed_twice) {
-        None => Ok(()),
-        Some(name) => Err(Refusal::ListedTwice {
-            name: name.to_owned(),
-            field,
-        }),
-    }
-}
-
-fn check_algorithm<S: AsRef<str>>(algorithm: Option<&S>) -> Result<(), Refusal> {
-    match algorithm.map(AsRef::as_ref) {
+fn check_algorithm(body: &Body) -> Result<(), Refusal> {
+    match body.algorithm.as_deref() {
         None | Some("least-connections") => Ok(()),
         Some(unknown) => Err(Refusal::UnknownAlgorithm(unknown.to_owned())),
     }
+}
+
+/// Milliseconds since the Unix epoch, or 0 if the clock is set to an earlier time.
+fn now() -> u64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

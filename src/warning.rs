@@ -1,175 +1,58 @@
-//! Warnings: the reasons to leave input unanswered, each with its place and an explanation.
+//! Warnings: what is said of input that gets no reply. Each is one line of at most 500 bytes.
 
-use std::fmt;
+use std::fmt::Display;
 
-use crate::error::excerpt;
-use crate::request::Unanswerable;
+use crate::error::{reason, shortened};
 
-/// Input that gets no reply, and why.
-///
-/// `Display` is one line of at most 450 bytes, without a line break, whatever the input is.
-#[derive(Debug)]
-pub struct Warning<'a> {
-    problem: Problem,
-    /// The line of the mistake, or, if it has no place, the line on which the message begins. Counted from 1.
-    line: u64,
-    /// The line on which the message begins.
-    began: u64,
-    /// The whole line of the mistake, or, if it has no place, the message.
-    input: &'a [u8],
-    /// The index in `input` of the mistake, if it has a place.
-    at: Option<usize>,
-}
-
-/// A kind of mistake.
-#[derive(Debug)]
-pub enum Problem {
-    /// It does not begin with `{`.
-    NotAnObject,
-    /// It is not JSON.
-    Syntax(serde_json::Error),
-    /// It is not UTF-8.
-    NotUtf8,
-    /// It is longer than a line or a message may be.
-    TooLong,
-    /// A whole envelope follows before it is finished.
-    CutOff {
-        /// The line of the envelope.
-        line: u64,
-    },
-    /// The input ends before it is finished.
-    InputEnded,
-    /// It is an object, but it has no answer.
-    Unanswerable(Unanswerable),
-}
-
-impl<'a> Warning<'a> {
-    /// A mistake at the byte `at` of a line, in the message that begins on line `began`.
-    pub(crate) fn at(problem: Problem, line: u64, began: u64, input: &'a [u8], at: usize) -> Self {
-        let at = Some(at);
-        Self {
-            problem,
-            line,
-            began,
-            input,
-            at,
-        }
-    }
-
-    /// A mistake without a place, in the message that begins on this line.
-    pub(crate) fn of_message(problem: Problem, line: u64, message: &'a [u8]) -> Self {
-        Self {
-            problem,
-            line,
-            began: line,
-            input: message,
-            at: None,
-        }
-    }
-
-    /// Whether the mistake is at the end of a line of this length, in bytes without its line break.
-    ///
-    /// Such a line was perhaps cut there on its way to the program.
-    #[must_use]
-    pub fn is_at_end_of_line(&self, length: usize) -> bool {
-        let Some(at) = self.at else {
-            return false;
-        };
-        let line = without_line_break(self.input);
-        let cut_character = || {
-            let rest = std::str::from_utf8(line.get(at..).unwrap_or_default());
-            rest.is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
-        };
-        line.len() == length && (at == length || cut_character())
-    }
-
-    /// The column of the mistake, in characters from 1. `None` if it is the whole line or message.
-    fn column(&self) -> Option<usize> {
-        let before = self.input.get(..self.at?).unwrap_or_default();
-        let begins_line = before.trim_ascii().is_empty();
-        match self.problem {
-            Problem::NotAnObject if begins_line => None,
-            _ => Some(String::from_utf8_lossy(before).chars().count() + 1),
-        }
-    }
-
-    /// The input from the mistake on.
-    fn found(&self) -> &'a [u8] {
-        self.input.get(self.at.unwrap_or(0)..).unwrap_or_default()
-    }
-
-    fn write_problem(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            Problem::NotAnObject if self.found().starts_with(b"[") => f.write_str(
-                "not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them)",
-            ),
-            Problem::NotAnObject => f.write_str(
-                "not a JSON object, which starts with { (skipping to the next one)",
-            ),
-            Problem::Syntax(error) => {
-                let error = error.to_string();
-                // serde_json counts lines and columns from the beginning of the message.
-                let reason = error.split_once(" at line ");
-                let reason = reason.map_or(error.as_str(), |(reason, _)| reason);
-                self.write_syntax(f, reason)
-            }
-            Problem::NotUtf8 => f.write_str("not UTF-8"),
-            Problem::TooLong => f.write_str("longer than 16 MiB"),
-            Problem::CutOff { line } => {
-                write!(f, "unfinished message, a new one starts on line {line}")
-            }
-            Problem::InputEnded => f.write_str("unfinished message at the end of the input"),
-            Problem::Unanswerable(why) => write!(f, "not answered: {why}"),
-        }
-    }
-
-    /// Writes what JSON requires, in plain words.
-    fn write_syntax(&self, f: &mut fmt::Formatter<'_>, reason: &str) -> fmt::Result {
-        f.write_str(match reason {
-            "expected value" => "expected a JSON value",
-            "expected ident" => "expected true, false or null",
-            "expected `,` or `}`" if self.began < self.line => {
-                "expected `,` or `}` (is a } missing above?)"
-            }
-            "key must be a string" if self.found().starts_with(b"}") => "remove the comma before }",
-            "key must be a string" => "keys need double quotes",
-            "invalid escape" => r"invalid escape (write \\ for a backslash)",
-            "control character (\\u0000-\\u001F) found while parsing a string" => {
-                if without_line_break(self.found()).is_empty() {
-                    "missing closing quote"
-                } else {
-                    r"raw control character in a string (write \t for a tab)"
-                }
-            }
-            reason => reason,
-        })
+/// What is wrong with the input that begins with `found`.
+pub fn of_input(line: impl Display, reason: &str, found: &str) -> String {
+    match shortened(found).as_str() {
+        "" => format!("line {line}: {reason}"),
+        found => format!("line {line}: {reason}: `{found}`"),
     }
 }
 
-impl fmt::Display for Warning<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}", self.line)?;
-        if let Some(column) = self.column() {
-            write!(f, ", column {column}")?;
-        }
-        if self.began < self.line {
-            write!(f, ", in the message from line {}", self.began)?;
-        }
-        f.write_str(": ")?;
-        self.write_problem(f)?;
-        if self.input.contains(&0) {
-            f.write_str(" (a file in UTF-16? save it as UTF-8)")?;
-        }
-        let found = excerpt(self.found());
-        if !found.is_empty() {
-            write!(f, ": `{found}`")?;
-        }
-        Ok(())
-    }
+/// What is wrong with input that does not begin with `{`.
+pub fn of_no_object(line: u64, found: &str) -> String {
+    let reason = if found.starts_with('[') {
+        "not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them)"
+    } else {
+        "not a JSON object, which starts with { (skipping to the next one)"
+    };
+    of_input(line, reason, found)
 }
 
-/// A line without its line break.
-pub fn without_line_break(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// What `serde_json` finds wrong with a message that begins on line `began`.
+pub fn of_json(began: u64, message: &str, error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return of_input(began, "unfinished message", message);
+    }
+    let line = began + error.line() as u64 - 1;
+    let column = error.column();
+    // In column 0, the mistake is the end of the line before.
+    let (line, found) = match column.checked_sub(1) {
+        None => (line - 1, &[][..]),
+        Some(before) => {
+            let text = message.split('\n').nth(error.line() - 1);
+            let text = text.expect("the mistake is on one of the lines");
+            (line, &text.as_bytes()[before..])
+        }
+    };
+    let reason = reason(error);
+    let is_control_character = reason.starts_with("control character");
+    // The column may be that of the byte before a control character.
+    let found = found
+        .get(usize::from(is_control_character)..)
+        .unwrap_or_default();
+    let is_at_line_end = found.trim_ascii().is_empty();
+    let reason = match reason.as_str() {
+        "key must be a string" => "expected a key in double quotes",
+        _ if is_control_character && is_at_line_end => "missing closing quote",
+        reason => reason,
+    };
+    if is_at_line_end {
+        return of_input(line, reason, "");
+    }
+    let place = format_args!("{line}, column {column}");
+    of_input(place, reason, &String::from_utf8_lossy(found))
 }

@@ -1,356 +1,245 @@
-//! Speed: how long a message takes, compared with the least that such a program can do. Run by `cargo bench`.
+//! Speed: how long a message takes, as a multiple of the least that such a program can do. `cargo bench` runs it.
 //!
-//! The floor of a workload is a simple program that reads and writes the same JSON with `serde_json`: for each line one
-//! `from_str` into a struct of borrowed fields, one search for the smallest count, and one serialization of the same
-//! reply. It has no framing, no checks and no lookup, and a borrowed `&str` cannot hold an escape. The node can be faster,
-//! because it writes the constant parts of replies without `serde_json`.
+//! The *floor* is a simple program that reads and writes the same JSON with `serde_json`. For each line it has one
+//! `from_str` into a struct of borrowed fields, one search for the smallest count, and one derived serialization of the
+//! same reply. It checks nothing and looks no backend up. A ratio of 1.25 means that the node takes a quarter longer.
+//! Node and floor take turns in one process, and a ratio is the median of nine pairs.
 //!
-//! Floor and node take turns in this one process, and each ratio is the median of nine pairs, because the machines that
-//! this runs on are shared, and their speed changes from second to second. On two cores of an AMD EPYC with Rust 1.95,
-//! the medians of three runs were, as multiples of the floor:
+//! On 2026-11-26, with Rust 1.95 on two busy cores of an Intel Xeon (model 207), the medians of five runs were:
 //!
-//! | backends | form | tracked | reported | echo | stats | init |
-//! | ---: | --- | ---: | ---: | ---: | ---: | ---: |
-//! | 3 | envelope | 0.96 | 1.09 | 0.99 | 0.66 | 1.39 |
-//! | 3 | bare | 0.98 | 1.06 | 1.04 | 0.62 | 1.49 |
-//! | 100 | envelope | 0.99 | 1.05 | | | |
-//! | 10,000 | envelope | 0.99 | 1.15 | | | |
+//! | backends | form | tracked | reported | echo | stats | init | shuffled |
+//! | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+//! | 3 | envelope | 1.13 | 1.34 | 1.10 | 0.67 | 1.44 | |
+//! | 3 | bare | 1.69 | 2.12 | 1.85 | 0.81 | 2.35 | |
+//! | 100 | envelope | 1.02 | 1.29 | | | | |
+//! | 10,000 | envelope | 1.06 | 1.42 | | | | 3.75 |
 //!
-//! *Tracked* is requests and completions in equal parts; *reported* is requests with the counts of all backends. A report
-//! has work that the floor has not: it is compared with the pool, whose counts it replaces. With 10,000 backends, the pool
-//! and the report do not fit into that machine's second-level cache together. An `init` builds a pool, which the floor
-//! does not. Unrelated changes to the code make the floor itself up to a tenth faster or slower: with a node that took the
-//! same time, 10,000 reported was 1.15 in one build and 1.23 in another.
-//!
-//! With 10,000 backends, a report in no order took 1.5 times as long as one in the pool's order if all reports had the
-//! same order, and 3.0 times if each had another. A round trip through two pipes took 1.07 times as long as through `cat`.
+//! *Tracked* is requests and completions in equal parts. *Reported* is requests with the counts of all backends, in
+//! pool order; *shuffled*, in another order each time. Bare bodies are read twice. Below 1, the node is faster, as it
+//! writes keys without `serde_json`. A message of 40,000 lines took 7 ms; a round trip, 1.27 times one through `cat`.
 #![expect(clippy::print_stdout, reason = "the table is what this is for")]
 #![expect(clippy::cast_precision_loss, reason = "they are figures to look at")]
 
-use std::fmt::{self, Write as _};
-use std::fs::read_to_string;
+use std::fmt;
 use std::hint::black_box;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use least_connections::{Node, serve};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-/// How many pairs of runs a ratio is the median of.
-const PAIRS: usize = 9;
-
-/// About how long one run of a pair takes.
-const RUN: Duration = Duration::from_millis(150);
-
-/// Whether a message has an envelope.
-#[derive(Clone, Copy, PartialEq)]
-enum Form {
-    Envelope,
-    Bare,
+fn main() -> Result<()> {
+    println!("| backends | form | workload | ns a message | times the floor |");
+    println!("| ---: | --- | --- | ---: | ---: |");
+    for form in ["envelope", "bare"] {
+        for name in ["tracked", "reported", "echo", "stats", "init"] {
+            compare(name, form, 3)?;
+        }
+    }
+    compare("tracked", "envelope", 100)?;
+    compare("reported", "envelope", 100)?;
+    compare("tracked", "envelope", 10_000)?;
+    let reported = compare("reported", "envelope", 10_000)?;
+    let shuffled = compare("shuffled", "envelope", 10_000)? / reported;
+    println!("\n- 10,000 backends, shuffled: {shuffled:.2} times reported");
+    pretty_printed()?;
+    round_trips()
 }
 
-fn main() {
-    println!(
-        "| backends | workload | form | ns a message | MB/s in | MB/s out | times the floor |"
-    );
-    println!("| ---: | --- | --- | ---: | ---: | ---: | ---: |");
-    for form in [Form::Envelope, Form::Bare] {
-        compare(&Workload::tracked(form, 3));
-        compare(&Workload::reported(form, 3, POOL_ORDER));
-        compare(&Workload::echo(form));
-        compare(&Workload::stats(form));
-        compare(&Workload::init(form));
-    }
-    for count in [100, 10_000] {
-        compare(&Workload::tracked(Form::Envelope, count));
-        compare(&Workload::reported(Form::Envelope, count, POOL_ORDER));
-    }
-    println!();
-    in_no_order();
-    pretty_printed();
-    through_a_pipe();
-    round_trips();
-}
-
-/// Input for a node that is configured with `names`. It gets replies of the same length each time.
+/// Messages, one per line, to a node that is configured with `names`.
 struct Workload {
-    name: &'static str,
-    form: Form,
+    form: &'static str,
     names: Vec<String>,
-    /// How many requests are made before as many are completed.
+    /// How many requests come before as many completions, in `tracked`.
     round: usize,
     input: String,
-    messages: usize,
 }
 
 impl Workload {
-    fn new(name: &'static str, form: Form, count: usize) -> Self {
-        Self {
-            name,
+    fn new(name: &str, form: &'static str, count: usize) -> Self {
+        let mut workload = Self {
             form,
-            names: names(count),
-            round: 0,
+            names: (1..=count).map(|n| format!("api-{n}")).collect(),
+            round: count.min(32),
             input: String::new(),
-            messages: 0,
-        }
-    }
-
-    /// Adds a message with this rest of its body.
-    fn push(&mut self, kind: &str, rest: &str) {
-        self.messages += 1;
-        let body = format!(r#"{{"type":"{kind}","msg_id":{}{rest}}}"#, self.messages);
-        match self.form {
-            Form::Envelope => writeln!(
-                self.input,
-                r#"{{"src":"client","dest":"lb","body":{body}}}"#
-            ),
-            Form::Bare => writeln!(self.input, "{body}"),
-        }
-        .expect("writing to memory cannot fail");
-    }
-
-    fn is_large(&self) -> bool {
-        self.input.len() > 2_000_000 || self.messages * self.names.len() > 1_000_000
-    }
-
-    /// Requests and completions in equal parts, in rounds of as many requests as there are backends, 32 at most.
-    fn tracked(form: Form, count: usize) -> Self {
-        let mut workload = Self::new("tracked", form, count);
-        workload.round = count.min(32);
-        let names = names(workload.round);
-        while !workload.is_large() {
-            for _ in &names {
-                workload.push("http_request", r#","method":"GET","path":"/api/data""#);
-            }
-            for name in &names {
-                workload.push("request_complete", &format!(r#","backend":"{name}""#));
-            }
+        };
+        // In whole rounds, so that each run starts from the same counts.
+        for n in 0..(100_000 / count).next_multiple_of(2 * workload.round) {
+            let body = workload.body(name, n);
+            workload.input += &match form {
+                "bare" => body + "\n",
+                _ => [r#"{"src":"client","dest":"lb","body":"#, &body, "}\n"].concat(),
+            };
         }
         workload
     }
 
-    /// Requests that report the counts of all backends.
-    fn reported(form: Form, count: usize, order: Order) -> Self {
-        let mut workload = Self::new("reported", form, count);
-        while workload.input.len() < 2_000_000 {
-            let mut counts = String::new();
-            for place in 0..count {
-                let name = &workload.names[order(count, workload.messages, place)];
-                let comma = if place == 0 { "" } else { "," };
-                // One backend has fewer than all others, so that no tie depends on the order.
-                let count = if place == workload.messages % count {
-                    0
-                } else {
-                    1 + place % 50
-                };
-                write!(counts, r#"{comma}"{name}":{count}"#)
-                    .expect("writing to memory cannot fail");
-            }
-            let rest =
-                format!(r#","method":"GET","path":"/api/data","active_connections":{{{counts}}}"#);
-            workload.push("http_request", &rest);
-        }
-        workload
-    }
-
-    /// What Maelstrom's workload `echo` sends.
-    fn echo(form: Form) -> Self {
-        let mut workload = Self::new("echo", form, 3);
-        while !workload.is_large() {
-            let echo = workload.messages % 128;
-            workload.push("echo", &format!(r#","echo":"Please echo {echo}""#));
-        }
-        workload
-    }
-
-    fn stats(form: Form) -> Self {
-        let mut workload = Self::new("stats", form, 3);
-        while !workload.is_large() {
-            workload.push("stats", "");
-        }
-        workload
-    }
-
-    fn init(form: Form) -> Self {
-        let mut workload = Self::new("init", form, 3);
-        while !workload.is_large() {
-            workload.push(
-                "init",
-                r#","backends":["api-1","api-2","api-3"],"algorithm":"least-connections""#,
-            );
-        }
-        workload
+    /// The body of message `n`.
+    fn body(&self, name: &str, n: usize) -> String {
+        let Self { names, round, .. } = self;
+        let routed_to = &names[n % round];
+        let request = r#""type":"http_request","method":"GET","path":"/api/data""#;
+        let report = |step| {
+            let entry = |place| {
+                // One count is 0, so that no tie depends on the order.
+                let active = 50.min((place + n) % names.len());
+                format!(r#""{}":{active}"#, names[place * step % names.len()])
+            };
+            let entries: Vec<_> = (0..names.len()).map(entry).collect();
+            let entries = entries.join(",");
+            format!(r#"{request},"active_connections":{{{entries}}}"#)
+        };
+        let keys = match name {
+            "tracked" if n / round % 2 == 0 => request.to_owned(),
+            "tracked" => format!(r#""type":"request_complete","backend":"{routed_to}""#),
+            "reported" => report(1),
+            // A step that ends in 9 visits each of 10,000 backends once.
+            "shuffled" => report(7919 + 10 * n),
+            "echo" => format!(r#""type":"echo","echo":"Please echo {}""#, n % 128),
+            "stats" => r#""type":"stats""#.to_owned(),
+            _ => format!(r#""type":"init","backends":{names:?},"algorithm":"least-connections""#),
+        };
+        format!(r#"{{{keys},"msg_id":{n}}}"#)
     }
 }
 
-fn names(count: usize) -> Vec<String> {
-    (1..=count).map(|n| format!("api-{n}")).collect()
+/// Prints a row of the table, and returns the ratio in it.
+fn compare(name: &str, form: &'static str, count: usize) -> Result<f64> {
+    let workload = Workload::new(name, form, count);
+    let mut node = Node::new(workload.names.clone())?;
+    let mut replies = [Vec::new(), Vec::new()];
+    answer(&mut node, &workload.input, &mut replies[0])?;
+    floor(&workload, &mut replies[1])?;
+    assert!(replies[0] == replies[1], "both write the same replies");
+    let (ratio, seconds) = in_turns(
+        || answer(&mut node, &workload.input, &mut io::sink()),
+        || floor(&workload, &mut io::sink()),
+    )?;
+    let nanoseconds = seconds / workload.input.lines().count() as f64 * 1e9;
+    println!("| {count} | {form} | {name} | {nanoseconds:.0} | {ratio:.2} |");
+    Ok(ratio)
 }
 
-/// The order of a report: the index of the backend in each place of each message.
-type Order = fn(count: usize, message: usize, place: usize) -> usize;
-
-const POOL_ORDER: Order = |_, _, place| place;
-
-/// No order, but the same in every message. (Steps of 7919 visit each backend once.)
-const SHUFFLED: Order = |count, _, place| place * 7919 % count;
-
-/// No order, and another in every message.
-const SHUFFLED_ANEW: Order = |count, message, place| (place + message) * 7919 % count;
-
-/// Answers a workload's input, in memory, and counts the bytes of the replies.
-fn answer(node: &mut Node, workload: &Workload) -> u64 {
-    answer_input(node, &workload.input)
-}
-
-fn answer_input(node: &mut Node, input: &str) -> u64 {
-    let mut replies = Bytes(0);
-    serve(node, input.as_bytes(), &mut replies, |warning| {
-        panic!("{warning}");
+fn answer(node: &mut Node, input: &str, output: &mut dyn Write) -> Result<()> {
+    serve(node, input.as_bytes(), output, |warning| {
+        panic!("{warning}")
     })
-    .expect("writing to memory cannot fail");
-    replies.0
 }
 
-/// The floor: answers the same input with the same replies.
-fn floor(workload: &Workload) -> u64 {
-    let mut replies = Bytes(0);
-    let mut output = BufWriter::with_capacity(64 << 10, &mut replies);
-    let counters = |name| FloorCounters {
-        name,
-        active_connections: 0,
-        total_requests: 0,
-        last_used: None,
-        draining: false,
-    };
+/// Writes the same replies as the node, with less work.
+fn floor(workload: &Workload, output: &mut dyn Write) -> Result<()> {
+    let mut output = BufWriter::with_capacity(64 << 10, output);
     let names = workload.names.iter().map(String::as_str);
-    let mut backends: Vec<_> = names.map(counters).collect();
+    let mut pool: Vec<_> = names.map(|name| (name, Counters::default())).collect();
     let mut completed = 0;
+    let is_bare = workload.form == "bare";
     for line in workload.input.lines() {
-        let (address, request) = match workload.form {
-            Form::Envelope => {
-                let message: FloorMessage = serde_json::from_str(line).expect("it is right");
-                (Some((message.src, message.dest)), message.body)
-            }
-            Form::Bare => (None, serde_json::from_str(line).expect("it is right")),
+        let (address, request): (_, Request) = if is_bare {
+            (None, serde_json::from_str(line)?)
+        } else {
+            let Envelope { src, dest, body } = serde_json::from_str(line)?;
+            (Some((src, dest)), body)
         };
-        let mut body = FloorReplyBody {
+        let mut body = Reply {
             in_reply_to: request.msg_id,
-            ..FloorReplyBody::default()
+            backend: request.backend,
+            echo: request.echo,
+            ..Reply::default()
         };
-        match request.kind {
-            "http_request" => {
-                body.kind = "http_response";
-                if let Some(FloorCounts(counts)) = &request.active_connections {
-                    let fewest = counts.iter().min_by_key(|(_, count)| *count);
-                    body.backend = Some(fewest.expect("a pool").0);
-                } else {
-                    let backends_mut = backends.iter_mut();
-                    let fewest = backends_mut.min_by_key(|backend| backend.active_connections);
-                    let fewest = fewest.expect("a pool");
-                    fewest.active_connections += 1;
-                    body.status = Some(200);
-                    body.backend = Some(fewest.name);
-                    body.active_connections = Some(FloorActive(&backends));
-                }
+        body.kind = match (request.kind, request.active_connections) {
+            ("http_request", Some(Report(counts))) => {
+                let fewest = counts.iter().min_by_key(|(_, active)| *active);
+                body.backend = fewest.map(|(name, _)| *name);
+                "http_response"
             }
-            "request_complete" => {
-                body.kind = "request_complete_ok";
-                backends[completed % workload.round].active_connections -= 1;
+            ("http_request", None) => {
+                let counters = pool.iter_mut();
+                let fewest = counters.min_by_key(|(_, counters)| counters.active_connections);
+                let (name, counters) = fewest.context("no backends")?;
+                counters.active_connections += 1;
+                body.status = Some(200);
+                body.backend = Some(name);
+                body.active_connections = &pool;
+                "http_response"
+            }
+            ("request_complete", _) => {
+                pool[completed % workload.round].1.active_connections -= 1;
                 completed += 1;
-                body.backend = request.backend;
-                body.active_connections = Some(FloorActive(&backends));
+                body.active_connections = &pool;
+                "request_complete_ok"
             }
-            "echo" => {
-                body.kind = "echo_ok";
-                body.echo = request.echo;
+            ("stats", _) => {
+                body.backends = &pool;
+                "stats_ok"
             }
-            "stats" => {
-                body.kind = "stats_ok";
-                body.backends = Some(FloorStats(&backends));
-            }
+            ("echo", _) => "echo_ok",
             _ => {
-                body.kind = "init_ok";
                 black_box((request.backends, request.algorithm));
+                "init_ok"
             }
-        }
+        };
         let mut to = serde_json::Serializer::with_formatter(&mut output, Spaced);
-        match address {
-            Some((src, dest)) => FloorReply {
-                src: dest,
-                dest: src,
-                body,
-            }
-            .serialize(&mut to),
-            None => body.serialize(&mut to),
+        if let Some((dest, src)) = address {
+            Envelope { src, dest, body }.serialize(&mut to)?;
+        } else {
+            body.serialize(&mut to)?;
         }
-        .and_then(|()| output.write_all(b"\n").map_err(serde_json::Error::io))
-        .expect("writing to memory cannot fail");
+        output.write_all(b"\n")?;
     }
-    output.flush().expect("writing to memory cannot fail");
-    drop(output);
-    replies.0
+    Ok(output.flush()?)
 }
 
-#[derive(Deserialize)]
-struct FloorMessage<'a> {
+#[derive(Deserialize, Serialize)]
+struct Envelope<'a, B> {
     src: &'a str,
     dest: &'a str,
-    #[serde(borrow)]
-    body: FloorBody<'a>,
+    body: B,
 }
 
 #[derive(Deserialize)]
-struct FloorBody<'a> {
+struct Request<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     msg_id: u64,
     backend: Option<&'a str>,
     #[serde(borrow)]
-    active_connections: Option<FloorCounts<'a>>,
-    #[serde(borrow)]
+    active_connections: Option<Report<'a>>,
     echo: Option<&'a RawValue>,
-    #[serde(borrow)]
     backends: Option<Vec<&'a str>>,
     algorithm: Option<&'a str>,
 }
 
-struct FloorCounts<'a>(Vec<(&'a str, u64)>);
+#[derive(Default)]
+struct Report<'a>(Vec<(&'a str, u64)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for FloorCounts<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = FloorCounts<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("counts")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut counts = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    counts.push(entry);
-                }
-                Ok(FloorCounts(counts))
-            }
-        }
-        deserializer.deserialize_map(Entries)
+impl<'de: 'a, 'a> Deserialize<'de> for Report<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Report::default())
     }
 }
 
-#[derive(Serialize)]
-struct FloorReply<'a> {
-    src: &'a str,
-    dest: &'a str,
-    body: FloorReplyBody<'a>,
+impl<'de: 'a, 'a> Visitor<'de> for Report<'a> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("counts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(entry) = map.next_entry()? {
+            self.0.push(entry);
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Default, Serialize)]
-struct FloorReplyBody<'a> {
+struct Reply<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     in_reply_to: u64,
@@ -358,42 +247,34 @@ struct FloorReplyBody<'a> {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backend: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    active_connections: Option<FloorActive<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backends: Option<FloorStats<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "active")]
+    active_connections: Pool<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "stats")]
+    backends: Pool<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     echo: Option<&'a RawValue>,
 }
 
-#[derive(Serialize)]
-struct FloorCounters<'a> {
-    #[serde(skip)]
-    name: &'a str,
+type Pool<'a> = &'a [(&'a str, Counters)];
+
+#[derive(Default, Serialize)]
+struct Counters {
     active_connections: u64,
     total_requests: u64,
     last_used: Option<u64>,
     draining: bool,
 }
 
-struct FloorActive<'a>(&'a [FloorCounters<'a>]);
-
-impl Serialize for FloorActive<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let backends = self.0.iter();
-        serializer.collect_map(backends.map(|backend| (backend.name, backend.active_connections)))
-    }
+fn active<S: Serializer>(pool: &Pool, to: S) -> Result<S::Ok, S::Error> {
+    let backends = pool.iter();
+    to.collect_map(backends.map(|(name, counters)| (name, counters.active_connections)))
 }
 
-struct FloorStats<'a>(&'a [FloorCounters<'a>]);
-
-impl Serialize for FloorStats<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let backends = self.0.iter();
-        serializer.collect_map(backends.map(|backend| (backend.name, backend)))
-    }
+fn stats<S: Serializer>(pool: &Pool, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(pool.iter().map(|(name, counters)| (name, counters)))
 }
 
+/// Writes JSON with the spacing of the node's replies.
 struct Spaced;
 
 impl Formatter for Spaced {
@@ -406,215 +287,64 @@ impl Formatter for Spaced {
     }
 }
 
-/// A writer that only counts bytes.
-struct Bytes(u64);
+/// One message of 40,000 lines.
+fn pretty_printed() -> Result<()> {
+    let entries: Vec<_> = (0..40_000).map(|n| format!(r#""api-{n}": {n}"#)).collect();
+    let entries = entries.join(",\n");
+    let body = format!(r#"{{"type": "http_request", "active_connections": {{{entries}}}}}"#);
+    let message = format!(r#"{{"src": "client", "dest": "lb", "body": {body}}}"#);
+    let mut node = Node::new(Vec::new())?;
+    let seconds = time(|| answer(&mut node, &message, &mut io::sink()))?;
+    println!("- one message of 40,000 lines: {:.0} ms", seconds * 1e3);
+    Ok(())
+}
 
-impl Write for Bytes {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += black_box(bytes).len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+/// Each message waits for the reply to the one before. The same lines go through `cat`.
+fn round_trips() -> Result<()> {
+    let workload = Workload::new("tracked", "envelope", 3);
+    let trips = |program, arguments: &[String]| {
+        let mut command = Command::new(program);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.args(arguments).spawn()?;
+        let input = child.stdin.as_mut().context("no pipe")?;
+        let mut output = BufReader::new(child.stdout.take().context("no pipe")?);
+        for line in workload.input.split_inclusive('\n') {
+            input.write_all(line.as_bytes())?;
+            output.skip_until(b'\n')?;
+        }
+        child.wait()?;
         Ok(())
+    };
+    let (ratio, seconds) = in_turns(
+        || trips(env!("CARGO_BIN_EXE_least-connections"), &workload.names),
+        || trips("cat", &[]),
+    )?;
+    let trip = seconds / workload.input.lines().count() as f64 * 1e6;
+    println!("- one round trip through two pipes: {trip:.1} µs, {ratio:.2} times that of cat");
+    Ok(())
+}
+
+/// Runs two things in turns. Of the pair with the median ratio, returns the ratio and the seconds that `one` took.
+fn in_turns(
+    mut one: impl FnMut() -> Result<()>,
+    mut other: impl FnMut() -> Result<()>,
+) -> Result<(f64, f64)> {
+    let mut pairs = Vec::new();
+    for _ in 0..9 {
+        let seconds = time(&mut one)?;
+        pairs.push((seconds / time(&mut other)?, seconds));
     }
+    pairs.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    Ok(pairs[4])
 }
 
-/// Prints one row of the table.
-fn compare(workload: &Workload) {
-    let mut node = Node::new(workload.names.clone());
-    let replied = answer(&mut node, workload);
-    assert_eq!(replied, floor(workload), "both give the same replies");
-    let mut times = Vec::new();
-    let ratio = median((0..PAIRS).map(|_| {
-        let (node, floor) = (
-            time(|| answer(&mut node, workload)),
-            time(|| floor(workload)),
-        );
-        times.push(node);
-        node / floor
-    }));
-    let seconds = median(times.into_iter());
-    let messages = workload.messages as f64;
-    println!(
-        "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {ratio:.2} |",
-        workload.names.len(),
-        workload.name,
-        match workload.form {
-            Form::Envelope => "envelope",
-            Form::Bare => "bare",
-        },
-        seconds / messages * 1e9,
-        workload.input.len() as f64 / seconds / 1e6,
-        replied as f64 / seconds / 1e6,
-    );
-}
-
-/// Seconds that one call takes, as the mean of as many as fit into `RUN`.
-fn time(mut work: impl FnMut() -> u64) -> f64 {
+/// Seconds that one call takes, as the mean of the calls in 150 ms.
+fn time(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     let begin = Instant::now();
     let mut calls = 0.0;
-    while begin.elapsed() < RUN {
-        black_box(work());
+    while begin.elapsed() < Duration::from_millis(150) {
+        work()?;
         calls += 1.0;
     }
-    begin.elapsed().as_secs_f64() / calls
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Reports in no order, compared with the pool's order.
-fn in_no_order() {
-    let count = 10_000;
-    let mut node = Node::new(names(count));
-    let ordered = Workload::reported(Form::Envelope, count, POOL_ORDER);
-    for (order, what) in [
-        (SHUFFLED, "in no order, always the same"),
-        (SHUFFLED_ANEW, "in no order, another each time"),
-    ] {
-        let shuffled = Workload::reported(Form::Envelope, count, order);
-        let ratio =
-            median((0..PAIRS).map(|_| {
-                time(|| answer(&mut node, &shuffled)) / time(|| answer(&mut node, &ordered))
-            }));
-        println!("- {count} backends reported {what}: {ratio:.2} times the pool's order");
-    }
-}
-
-/// One message of 40,000 lines.
-fn pretty_printed() {
-    let counts: Vec<_> = (0..39_991)
-        .map(|n| format!("      \"api-{n}\": {n}"))
-        .collect();
-    let message = format!(
-        "{{\n  \"src\": \"client\",\n  \"dest\": \"lb\",\n  \"body\": {{\n    \"type\": \"http_request\",\n    \"active_connections\": {{\n{}\n    }}\n  }}\n}}\n",
-        counts.join(",\n")
-    );
-    let mut node = Node::new(Vec::new());
-    let seconds = time(|| answer_input(&mut node, &message));
-    println!(
-        "- one message of {} lines: {:.0} ms",
-        message.lines().count(),
-        seconds * 1e3
-    );
-}
-
-/// A program between two pipes.
-struct Piped {
-    child: Child,
-    stdin: std::process::ChildStdin,
-    stdout: BufReader<std::process::ChildStdout>,
-}
-
-impl Piped {
-    fn start(program: &str, arguments: Vec<String>) -> Self {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let stdout = child.stdout.take().expect("it is piped");
-        Self {
-            stdin: child.stdin.take().expect("it is piped"),
-            stdout: BufReader::with_capacity(64 << 10, stdout),
-            child,
-        }
-    }
-
-    fn node() -> Self {
-        Self::start(env!("CARGO_BIN_EXE_least-connections"), names(3))
-    }
-
-    /// Seconds from a line sent to a line back.
-    fn round_trip(&mut self, line: &str) -> f64 {
-        let begin = Instant::now();
-        self.stdin.write_all(line.as_bytes()).expect("it reads");
-        self.stdout.skip_until(b'\n').expect("it answers");
-        begin.elapsed().as_secs_f64()
-    }
-
-    fn end(mut self) {
-        drop(self.stdin);
-        self.child.wait().expect("it ends");
-    }
-}
-
-/// As many messages as a pipe takes.
-fn through_a_pipe() {
-    let workload = Workload::tracked(Form::Envelope, 3);
-    let times = 100;
-    let messages = workload.messages * times;
-    let Piped {
-        mut child,
-        mut stdin,
-        mut stdout,
-    } = Piped::node();
-    let begin = Instant::now();
-    thread::scope(|scope| {
-        let feeder = scope.spawn(move || {
-            for _ in 0..times {
-                let input = workload.input.as_bytes();
-                stdin.write_all(input).expect("it reads");
-            }
-            stdin
-        });
-        for _ in 0..messages {
-            stdout.skip_until(b'\n').expect("it answers");
-        }
-        let seconds = begin.elapsed().as_secs_f64();
-        println!(
-            "- the program through a pipe, 3 backends, tracked: {:.2} million messages a second",
-            messages as f64 / seconds / 1e6
-        );
-        // While it still runs, the kernel has what it has used so far.
-        let used = |file: &str, key: &str| {
-            let text = read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default();
-            let line = text.lines().find_map(|line| line.strip_prefix(key));
-            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
-        };
-        if let (Some(reads), Some(writes), Some(kib)) = (
-            used("io", "syscr:"),
-            used("io", "syscw:"),
-            used("status", "VmHWM:"),
-        ) {
-            println!(
-                "- system calls for 100 messages: {:.2}; peak memory after {messages} messages: {:.1} MiB",
-                (reads + writes) * 100.0 / messages as f64,
-                kib / 1024.0
-            );
-        }
-        drop(feeder.join().expect("it has fed everything"));
-    });
-    child.wait().expect("it ends");
-}
-
-/// Each message waits for the reply to the one before. The same lines go through `cat`, in turns.
-///
-/// A ratio is that of the medians of 1,000 trips. It depends on the cores that the processes are on, so each pair starts
-/// anew.
-fn round_trips() {
-    let workload = Workload::tracked(Form::Envelope, 3);
-    let pairs = (0..PAIRS).map(|_| {
-        let mut node = Piped::node();
-        let mut cat = Piped::start("cat", Vec::new());
-        let lines = workload.input.split_inclusive('\n').take(1000);
-        let (node_trips, cat_trips): (Vec<_>, Vec<_>) = lines
-            .map(|line| (node.round_trip(line), cat.round_trip(line)))
-            .unzip();
-        node.end();
-        cat.end();
-        let node_trip = median(node_trips.into_iter());
-        (node_trip, node_trip / median(cat_trips.into_iter()))
-    });
-    let (trips, ratios): (Vec<_>, Vec<_>) = pairs.unzip();
-    println!(
-        "- one round trip: {:.1} µs, {:.2} times the same through cat",
-        median(trips.into_iter()) * 1e6,
-        median(ratios.into_iter())
-    );
+    Ok(begin.elapsed().as_secs_f64() / calls)
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use least_connections::{Node, serve};
 use serde_json::value::RawValue;
 
-use crate::support::{Random, run, run_in_pieces, shortest};
+use crate::support::{Random, shortest};
 
 /// Messages of every kind, to be damaged.
 const TEMPLATES: &[&str] = &[
@@ -25,94 +25,11 @@ const TEMPLATES: &[&str] = &[
 ];
 
 /// Values of every type, some of them at the edge of what JSON is.
-const VALUES: &[&str] = &[
-    "null",
-    "true",
-    "false",
-    "0",
-    "-0",
-    "-1",
-    "1.0",
-    "1e0",
-    "1e999",
-    "-1E+999",
-    "9007199254740992",
-    "18446744073709551615",
-    "18446744073709551616",
-    "\"\"",
-    "\"a\"",
-    "\"type\"",
-    "\"\\ud800\"",
-    "\"\\udc00\\ud800\"",
-    "\"\\u0000\"",
-    "[]",
-    "[[]]",
-    "[\"a\",\"a\"]",
-    "[null]",
-    "{}",
-    "{\"a\":1}",
-    "{\"a\":1,\"a\":2}",
-    "{\"\\ud800\":1}",
-    "{\"type\":\"stats\"}",
-    "{\"src\":\"c\",\"dest\":\"n\",\"body\":{}}",
-];
-
-/// The byte ranges of the values in a JSON text, keys included.
-fn values(text: &str) -> Vec<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let (mut found, mut open) = (Vec::new(), Vec::new());
-    let mut at = 0;
-    while at < bytes.len() {
-        let begin = at;
-        at += 1;
-        match bytes[begin] {
-            b'"' => {
-                while bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-                found.push((begin, at));
-            }
-            b'{' | b'[' => open.push(begin),
-            b'}' | b']' => found.push((open.pop().expect("the template is JSON"), at)),
-            b'0'..=b'9' | b'-' | b'a'..=b'z' => {
-                while bytes[at].is_ascii_alphanumeric() || b".+-".contains(&bytes[at]) {
-                    at += 1;
-                }
-                found.push((begin, at));
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// Every template with every value in every place, and with every key or value twice.
-fn every_value_in_every_place() -> Vec<Vec<u8>> {
-    let mut damaged = Vec::new();
-    for template in TEMPLATES {
-        for (begin, end) in values(template) {
-            let (before, value, after) =
-                (&template[..begin], &template[begin..end], &template[end..]);
-            damaged.extend(
-                VALUES
-                    .iter()
-                    .map(|other| format!("{before}{other}{after}").into_bytes()),
-            );
-            let member = after
-                .strip_prefix(':')
-                .and_then(|rest| rest.find([',', '}']).map(|end| &rest[..end]));
-            if let Some(member) = member {
-                damaged.push(format!("{before}{value}:{member},{value}{after}").into_bytes());
-                damaged.push(format!("{before}{value}:null,{value}{after}").into_bytes());
-            }
-        }
-    }
-    damaged
-}
+const VALUES: &str = r#"null true 0 -0 -1 1.0 1e999 9007199254740992 18446744073709551616 "" "a" "\ud800" "\u0000" [] [[]] ["a","a"] [null] {} {"a":1} {"a":1,"a":2} {"\ud800":1} {"src":"c","dest":"n","body":{}}"#;
 
 /// A template, damaged in one or several ways.
 fn damaged_at_random(random: &mut Random) -> Vec<u8> {
+    let values: Vec<_> = VALUES.split(' ').collect();
     let mut text = random.pick(TEMPLATES).as_bytes().to_vec();
     for _ in 0..=random.below(3) {
         if text.is_empty() {
@@ -120,7 +37,7 @@ fn damaged_at_random(random: &mut Random) -> Vec<u8> {
         }
         let at = random.below(text.len());
         let until = text.len().min(at + 1 + random.below(8));
-        match random.below(10) {
+        match random.below(11) {
             0 => drop(text.drain(at..until)),
             1 => drop(text.splice(at..at, text[at..until].to_vec())),
             2 => text[at] = u8::try_from(random.below(256)).expect("it is a byte"),
@@ -133,8 +50,20 @@ fn damaged_at_random(random: &mut Random) -> Vec<u8> {
                 text.extend_from_slice(&other[from..]);
             }
             6 => text.insert(at, *random.pick(b"{}[]\",:\\\n\r \t\0\x7f\x80\xc3\xff")),
-            7 => drop(text.splice(at..at, random.pick(VALUES).bytes())),
+            7 => drop(text.splice(at..at, random.pick(&values).bytes())),
             8 => drop(text.splice(at..at, *b"\xed\xa0\x80")),
+            // Another value after a colon.
+            9 => {
+                let begin = text[at..]
+                    .iter()
+                    .position(|byte| *byte == b':')
+                    .map_or(at, |n| at + n + 1);
+                let end = text[begin..]
+                    .iter()
+                    .position(|byte| b",}".contains(byte))
+                    .map_or(begin, |n| begin + n);
+                drop(text.splice(begin..end, random.pick(&values).bytes()));
+            }
             _ => text.swap(at, until - 1),
         }
     }
@@ -164,38 +93,22 @@ fn input(damaged: &[Vec<u8>]) -> Vec<u8> {
     input
 }
 
-/// Whether a line is a reply: an object of the reply's form, with a known type. (An echo in it may hold numbers and
-/// strings that few readers have a type for.)
+/// Whether a line is a reply: an envelope or a bare body, with a known type. (An echo in it may hold numbers and strings
+/// that few readers have a type for.)
 fn is_reply(line: &str) -> bool {
-    type Object<'a> = BTreeMap<String, &'a RawValue>;
-    let Ok(outer) = serde_json::from_str::<Object>(line) else {
-        return false;
+    const BARE: &str = r#"{"type": ""#;
+    const TYPES: &str =
+        "init_ok http_response request_complete_ok drain_ok resume_ok stats_ok echo_ok error";
+    let object: Result<BTreeMap<String, &RawValue>, _> = serde_json::from_str(line);
+    let body = match object {
+        Ok(object) if line.starts_with(r#"{"src": ""#) => object["body"].get(),
+        Ok(_) => line,
+        Err(_) => return false,
     };
-    let body = outer
-        .get("body")
-        .map(|body| serde_json::from_str::<Object>(body.get()));
-    let is_string = |key: &str| {
-        outer
-            .get(key)
-            .is_some_and(|value| value.get().starts_with('"'))
-    };
-    let body = match body {
-        Some(Ok(body)) if is_string("src") && is_string("dest") && outer.len() == 3 => body,
-        None => outer,
-        _ => return false,
-    };
-    let types = [
-        "init_ok",
-        "http_response",
-        "request_complete_ok",
-        "drain_ok",
-        "resume_ok",
-        "stats_ok",
-        "echo_ok",
-        "error",
-    ];
-    let kind = body.get("type").map(|kind| kind.get().trim_matches('"'));
-    kind.is_some_and(|kind| types.contains(&kind))
+    let kind = body
+        .strip_prefix(BARE)
+        .and_then(|rest| rest.split('"').next());
+    kind.is_some_and(|kind| TYPES.split(' ').any(|known| known == kind))
 }
 
 /// All replies and all warnings that an input gets, in one stream. (The program writes only 100 warnings.)
@@ -210,7 +123,8 @@ fn served(backends: &[&str], input: impl Read) -> String {
         }
     }
     let written = RefCell::new(Vec::new());
-    let mut node = Node::new(backends.iter().map(|&name| name.to_owned()).collect());
+    let mut node =
+        Node::new(backends.iter().map(|&name| name.to_owned()).collect()).expect("no name repeats");
     serve(&mut node, input, Shared(&written), |warning| {
         writeln!(Shared(&written), "{warning}").expect("writing to memory cannot fail");
     })
@@ -263,29 +177,11 @@ fn assert_survived(damaged: &[Vec<u8>], origin: &str) {
 }
 
 #[test]
-fn any_value_in_any_place_takes_no_later_message_with_it() {
-    let damaged = every_value_in_every_place();
-    assert!(damaged.len() > 2000, "only {}", damaged.len());
-    assert_survived(&damaged, "every value in every place");
-}
-
-#[test]
 fn random_damage_takes_no_later_message_with_it() {
     for seed in 0..100 {
         let mut random = Random(seed);
         let damaged: Vec<_> = (0..1000).map(|_| damaged_at_random(&mut random)).collect();
         assert_survived(&damaged, &format!("seed {seed}"));
-    }
-}
-
-#[test]
-fn every_line_on_standard_output_is_a_reply() {
-    let mut random = Random(7);
-    let damaged: Vec<_> = (0..5000).map(|_| damaged_at_random(&mut random)).collect();
-    let output = run(&[], damaged.join(&b'\n'));
-    assert_eq!(output.status, Some(0));
-    for line in output.replies.lines() {
-        assert!(is_reply(line), "{line}");
     }
 }
 
@@ -302,32 +198,6 @@ fn mixed_input(random: &mut Random) -> Vec<u8> {
         );
     }
     [b"\xef\xbb\xbf", &damaged.join(&b'\n')[..]].concat()
-}
-
-#[test]
-fn the_same_bytes_in_any_pieces_give_the_same_output() {
-    for seed in 0..20 {
-        let mut random = Random(seed);
-        let input = mixed_input(&mut random);
-        let whole = run(&["a", "b"], &input);
-        assert_eq!(
-            run(&["a", "b"], &input),
-            whole,
-            "seed {seed}, the second time"
-        );
-        let mut pieces = Vec::new();
-        let mut rest = &input[..];
-        while !rest.is_empty() {
-            let (piece, more) = rest.split_at(1 + random.below(rest.len().min(300)));
-            pieces.push(piece);
-            rest = more;
-        }
-        assert_eq!(
-            run_in_pieces(&["a", "b"], &pieces),
-            whole,
-            "seed {seed}, in pieces"
-        );
-    }
 }
 
 /// A reader of a random number of bytes at a time, mostly few.

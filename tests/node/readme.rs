@@ -1,5 +1,6 @@
 //! The README's commands and conversations, so that they cannot drift from what the program does.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -67,7 +68,7 @@ fn every_request_gets_the_reply_that_is_after_it() {
         assert_replies(&arguments, &request.text, &reply.text);
         conversations += 1;
     }
-    assert!(conversations >= 1);
+    assert!(conversations >= 2);
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn every_command_in_a_console_prints_what_is_after_it() {
             commands += 1;
         }
     }
-    assert!(commands >= 5, "only {commands} commands are left");
+    assert!(commands >= 1, "only {commands} commands are left");
 }
 
 #[test]
@@ -100,7 +101,6 @@ fn every_python_example_runs() {
     if Command::new("python3").arg("--version").output().is_err() {
         return;
     }
-    let folder = Path::new(PROGRAM).parent().expect("it is in a folder");
     let blocks = blocks();
     let python: Vec<_> = blocks
         .iter()
@@ -112,11 +112,14 @@ fn every_python_example_runs() {
     let mut command = in_project("python3");
     let output = command.args(["-c", &ask.text]).output().expect("it starts");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a\n");
-    // The first is the course's main.py. It replaces itself with the program.
-    let mut command = in_project("python3");
-    command.current_dir(folder).args(["-c", &main.text]);
+    // The first is the course's main.py, next to a copy of the program.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::copy(PROGRAM, folder.join("least-connections")).expect("there is room");
+    fs::write(folder.join("main.py"), &main.text).expect("there is room");
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/tie.json");
-    command.stdin(std::fs::File::open(sample).expect("the sample is there"));
+    let mut command = Command::new("python3");
+    command.arg(folder.join("main.py"));
+    command.stdin(fs::File::open(sample).expect("the sample is there"));
     let output = command.output().expect("it starts");
     let expected = include_str!("../samples/tie.expected.jsonl");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);

@@ -1,6 +1,5 @@
 //! Running the program, and comparing what it writes.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -41,22 +40,13 @@ pub fn start_on_one_stream() -> Child {
 }
 
 /// Runs the program on an input, to its end.
-pub fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
-    run_in_pieces(arguments, &[input.as_ref()])
-}
-
-/// Runs the program on an input that arrives piece by piece.
-pub fn run_in_pieces(arguments: &[&str], pieces: &[&[u8]]) -> Output {
+pub fn run(arguments: &[&str], input: impl AsRef<[u8]> + Send) -> Output {
     let mut child = start(arguments);
     let mut stdin = child.stdin.take().expect("it is piped");
     let output = thread::scope(|scope| {
         scope.spawn(move || {
-            for piece in pieces {
-                // The program may end before it has read everything.
-                if stdin.write_all(piece).is_err() {
-                    break;
-                }
-            }
+            // The program may end before it has read everything.
+            let _ = stdin.write_all(input.as_ref());
         });
         child.wait_with_output().expect("the program ends")
     });
@@ -78,29 +68,31 @@ pub fn run_in_pieces(arguments: &[&str], pieces: &[&[u8]]) -> Output {
 /// ```
 #[track_caller]
 pub fn assert_transcript(arguments: &[&str], transcript: &str) {
-    let marked = |mark: char| {
-        let mut lines = String::new();
-        for line in transcript.lines() {
-            if let Some(line) = line.trim_start().strip_prefix(mark) {
-                lines.push_str(line.strip_prefix(' ').unwrap_or(line));
-                lines.push('\n');
-            }
-        }
+    let marked = |mark: char| -> String {
+        let lines = transcript.lines().map(str::trim_start);
+        let lines = lines.filter_map(|line| line.strip_prefix(mark));
         lines
+            .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned() + "\n")
+            .collect()
     };
     assert_output(arguments, marked('>'), &marked('<'), &marked('!'));
 }
 
 /// Asserts that the program answers `input` with just these replies, and without a warning.
 #[track_caller]
-pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str) {
+pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]> + Send, replies: &str) {
     assert_output(arguments, input, replies, "");
 }
 
 /// Asserts that the program answers `input` with just these replies and these warnings, each without its beginning
 /// `least-connections: `.
 #[track_caller]
-pub fn assert_output(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str, warnings: &str) {
+pub fn assert_output(
+    arguments: &[&str],
+    input: impl AsRef<[u8]> + Send,
+    replies: &str,
+    warnings: &str,
+) {
     let output = run(arguments, input);
     assert_lines(&without_times(&output.replies), replies, "replies");
     assert_lines(&output.warnings, &with_prefix(warnings), "warnings");
@@ -109,24 +101,18 @@ pub fn assert_output(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str,
 
 /// Lines for standard error, each with the program's name before it.
 pub fn with_prefix(lines: &str) -> String {
-    let mut prefixed = String::new();
-    for line in lines.lines() {
-        writeln!(prefixed, "least-connections: {line}").expect("writing to memory cannot fail");
-    }
-    prefixed
+    let lines = lines.lines();
+    lines
+        .map(|line| ["least-connections: ", line, "\n"].concat())
+        .collect()
 }
 
 /// Compares line by line, and shows the first difference by itself.
 #[track_caller]
 pub fn assert_lines(written: &str, expected: &str, what: &str) {
     let mut lines = written.lines();
-    for (index, expected) in expected.lines().enumerate() {
-        assert_eq!(
-            lines.next(),
-            Some(expected),
-            "line {} of the {what}",
-            index + 1
-        );
+    for (number, expected) in (1..).zip(expected.lines()) {
+        assert_eq!(lines.next(), Some(expected), "line {number} of the {what}");
     }
     assert_eq!(lines.next(), None, "after the last of the {what}");
     let whole = written.is_empty() || written.ends_with('\n');
