@@ -3,6 +3,7 @@
 mod bounds;
 mod conversations;
 mod damage;
+mod durations;
 mod model;
 mod process;
 mod reading;
