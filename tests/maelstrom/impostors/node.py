@@ -14,12 +14,17 @@ FAULTS = {
     "none": "a correct node",
     "round-robin": "takes the backends in turn, whatever their counts",
     "last-of-a-tie": "takes the last of the backends with the fewest, not the first",
+    "lowest-of-a-tie": "takes the lowest name of a tie, not the first in the pool",
+    "as-strings": "compares counts as strings, so that 10 is fewer than 9",
+    "modulo-16": "compares counts modulo 16",
     "wrong-choice": "takes a backend that is not the right one, once in 500 requests",
     "uncounted": "does not count one completion in 500",
     "error": "refuses one right completion in 500",
     "before": "replies with the counts from before the decision",
     "drained": "takes drained backends too",
     "forgotten-report": "decides by reported counts, but does not keep them",
+    "by-position": "takes a report's counts in the pool's order, whatever their names",
+    "never-used": "never sets last_used",
     "lost-reply": "does not send one reply in 500",
     "stray-line": "writes a line that is not a message, once in 500 replies",
 }
@@ -55,6 +60,12 @@ def choose(active):
         return min(names, key=lambda name: pool[name]["total_requests"])
     if FAULT == "last-of-a-tie":
         names.reverse()
+    if FAULT == "lowest-of-a-tie":
+        names.sort()
+    if FAULT == "as-strings":
+        return min(names, key=lambda name: str(active[name]))
+    if FAULT == "modulo-16":
+        return min(names, key=lambda name: active[name] % 16)
     if len(names) > 1 and due("wrong-choice"):
         # Of several backends, the last of those with the most is never the right one.
         return max(reversed(names), key=active.get)
@@ -63,6 +74,8 @@ def choose(active):
 
 def route(body):
     report = body.get("active_connections")
+    if report is not None and FAULT == "by-position":
+        report = dict(zip([name for name in pool if name in report], report.values()))
     if report is not None and FAULT != "forgotten-report":
         for name, count in report.items():
             pool[name]["active_connections"] = count
@@ -70,7 +83,8 @@ def route(body):
     name = choose({**before, **(report or {})})
     pool[name]["active_connections"] += 1
     pool[name]["total_requests"] += 1
-    pool[name]["last_used"] = time.time_ns() // 1_000_000
+    if FAULT != "never-used":
+        pool[name]["last_used"] = time.time_ns() // 1_000_000
     if report is not None:
         return {"type": "http_response", "backend": name}
     after = before if FAULT == "before" else counts()
