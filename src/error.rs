@@ -10,26 +10,21 @@ use crate::message::TYPES;
 /// The most characters that are quoted of a name or a value.
 const QUOTED_CHARS: usize = 40;
 
-/// The most names that are listed.
-const LISTED_NAMES: usize = 5;
-
 /// A reason to refuse a request. `Display` is the `text` of the error reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant's comment explains its fields")]
 pub enum Refusal {
     /// The message is malformed, for this reason.
     Malformed(String),
     /// A list, the value of `field`, has this name twice.
-    #[expect(missing_docs, reason = "explained in one sentence")]
     ListedTwice { name: String, field: &'static str },
     /// No message type has this name.
     UnknownType(String),
     /// No algorithm has this name.
     UnknownAlgorithm(String),
     /// The pool, of which the first names are given, does not have this backend.
-    #[expect(missing_docs, reason = "explained in one sentence")]
     UnknownBackend { backend: String, pool: String },
     /// The pool has no backends. `open`: a request can add some.
-    #[expect(missing_docs, reason = "explained in one sentence")]
     EmptyPool { open: bool },
     /// Every backend is draining. These are the first names of the pool.
     AllDraining(String),
@@ -94,9 +89,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The first names of a list, and the number of the others. Empty for an empty list.
+/// The first five names of a list, and the number of the others. Empty for an empty list.
 pub(crate) fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let first: Vec<_> = names.by_ref().take(LISTED_NAMES).map(quoted).collect();
+    let first: Vec<_> = names.by_ref().take(5).map(quoted).collect();
     let first = first.join(", ");
     match names.len() {
         0 => first,
@@ -121,12 +116,12 @@ pub(crate) fn shortened(input: &str) -> String {
     cut(words.collect::<Vec<String>>().join(" "))
 }
 
-fn cut(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(QUOTED_CHARS) {
-        text.truncate(end);
-        text.push('…');
+fn cut(mut quote: String) -> String {
+    if let Some((end, _)) = quote.char_indices().nth(QUOTED_CHARS) {
+        quote.truncate(end);
+        quote.push('…');
     }
-    text
+    quote
 }
 
 /// What `serde_json` says, without the place.

@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::message::{Message, is_envelope};
 use crate::warning;
 
-/// The most bytes of a message and of a line: 16 MiB and a line break.
+/// The most bytes of a message and of a line: 16 MiB and, to within two bytes, a line break.
 const MAX_LENGTH: usize = (16 << 20) + 2;
 
 const TOO_LONG: &str = "longer than 16 MiB";
@@ -31,13 +31,13 @@ pub struct Messages {
     is_cut: bool,
     /// Whether that line was the last one.
     pub is_at_end: bool,
-    /// The lines of an unfinished message, and the line last read.
-    text: String,
-    /// The index in `text` of the first byte that has not been used.
+    /// The lines of an unfinished message, and the line last read if it can be read.
+    pending: String,
+    /// The index in `pending` of the first byte that has not been used.
     start: usize,
-    /// The index in `text` of the line last read.
+    /// The index in `pending` of the line last read.
     line_start: usize,
-    /// The number of the line on which the last message begins.
+    /// The number of the line on which the message begins.
     began: u64,
     /// The brackets of an unfinished message.
     unfinished: Option<Brackets>,
@@ -57,6 +57,7 @@ impl Messages {
             input.skip_until(b'\n').context(FAILED)?;
         }
         self.line.clear();
+        // First what the buffer holds. That cannot wait.
         let arrived = input.buffer().len() as u64;
         let read = input.take(arrived).read_until(b'\n', &mut self.line);
         read.context(FAILED)?;
@@ -67,20 +68,21 @@ impl Messages {
             read.context(FAILED)?;
         }
         self.line_number += 1;
+        let is_too_long = self.line.len() > MAX_LENGTH;
         let is_whole = self.line.ends_with(b"\n");
-        self.is_cut = !is_whole && self.line.len() > MAX_LENGTH;
-        self.is_at_end = !is_whole && !self.is_cut;
+        self.is_cut = is_too_long && !is_whole;
+        self.is_at_end = !is_too_long && !is_whole;
 
-        self.text.drain(..self.start);
+        self.pending.drain(..self.start);
         self.start = 0;
-        self.line_start = self.text.len();
+        self.line_start = self.pending.len();
         let line = self.line.as_slice();
         let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         self.unreadable = match str::from_utf8(line) {
-            _ if line.len() > MAX_LENGTH => Some(TOO_LONG),
+            _ if is_too_long => Some(TOO_LONG),
             Err(_) => Some("not UTF-8"),
             Ok(line) => {
-                self.text.push_str(line);
+                self.pending.push_str(line);
                 None
             }
         };
@@ -90,16 +92,16 @@ impl Messages {
     /// Finds the next message that ends on the line last read, or a warning about what is not one.
     pub fn next(&mut self) -> Option<Result<Message<'_>, String>> {
         if let Some(reason) = self.unreadable.take() {
-            self.start = self.text.len();
+            self.start = self.pending.len();
             self.unfinished = None;
             let is_skipped = mem::replace(&mut self.skipping, true);
             return (!is_skipped).then(|| Err(warning::of_input(self.line_number, reason, "")));
         }
         let is_first_line = self.unfinished.is_none();
         if is_first_line {
-            let rest = self.text[self.start..].trim_start_matches([' ', '\t', '\r', '\n']);
+            let rest = self.pending[self.start..].trim_start_matches([' ', '\t', '\r', '\n']);
             if !rest.starts_with('{') {
-                self.start = self.text.len();
+                self.start = self.pending.len();
                 let is_skipped = rest.is_empty() || mem::replace(&mut self.skipping, true);
                 return (!is_skipped).then(|| Err(warning::of_no_object(self.line_number, rest)));
             }
@@ -107,23 +109,25 @@ impl Messages {
             self.began = self.line_number;
         }
         let end = self.end_of_message();
-        if end.unwrap_or(self.text.len()) - self.start > MAX_LENGTH {
+        if end.unwrap_or(self.pending.len()) - self.start > MAX_LENGTH {
             self.unreadable = Some(TOO_LONG);
             return self.next();
         }
         let end = end?;
-        let json = &self.text[self.start..end];
+        let json = &self.pending[self.start..end];
         let error = match Message::read(json) {
             Ok((message, length)) => {
                 self.start += length;
                 self.unfinished = None;
-                return Some(message.map_err(|why| warning::of_input(self.began, &why, json)));
+                let object = &json[..length];
+                return Some(message.map_err(|why| warning::of_input(self.began, &why, object)));
             }
             Err(error) => error,
         };
         if is_first_line && error.is_eof() {
+            // The end of the line may come too early for a `\u` only, or be in a string. Then it is a mistake.
             let mut brackets = Brackets::default();
-            let is_closed = brackets.close(json).is_some();
+            let is_closed = brackets.follow(json).is_some();
             if !is_closed && !brackets.in_string && !self.is_at_end {
                 self.unfinished = Some(brackets);
                 return None;
@@ -135,19 +139,20 @@ impl Messages {
         Some(Err(warning::of_json(self.began, json, &error)))
     }
 
-    /// The index in `text` at which the message ends at the latest. `None` if it goes on after the line last read.
+    /// The index in `pending` at which the message ends at the latest. `None` if it goes on after the line last read.
     fn end_of_message(&mut self) -> Option<usize> {
         let Some(brackets) = &mut self.unfinished else {
-            return Some(self.text.len());
+            return Some(self.pending.len());
         };
-        let line = &self.text[self.line_start..];
+        let line = &self.pending[self.line_start..];
+        // Such a line is a new message, so that an unfinished one takes no other with it.
         if line.starts_with('{') && (!brackets.is_value_due() || is_envelope(line)) {
             return Some(self.line_start);
         }
-        if let Some(length) = brackets.close(line) {
+        if let Some(length) = brackets.follow(line) {
             return Some(self.line_start + length);
         }
-        (brackets.in_string || self.is_at_end).then_some(self.text.len())
+        (brackets.in_string || self.is_at_end).then_some(self.pending.len())
     }
 }
 
@@ -163,7 +168,7 @@ struct Brackets {
 
 impl Brackets {
     /// Follows the message through its next part. Returns the length after which the last bracket closes.
-    fn close(&mut self, part: &str) -> Option<usize> {
+    fn follow(&mut self, part: &str) -> Option<usize> {
         for (index, byte) in part.bytes().enumerate() {
             if self.in_string {
                 self.in_string = self.after_backslash || byte != b'"';

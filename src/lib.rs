@@ -1,9 +1,8 @@
 //! A node that decides which backend gets the next request: the one with the fewest active connections.
 //!
 //! It reads JSON messages in the envelope of [Maelstrom](https://github.com/jepsen-io/maelstrom), or bare bodies, and
-//! writes one JSON reply per line. The README's section "Messages" lists them. [`LeastConnections`] is the balancer.
-//!
-//! The program `least-connections` is [`serve`] between the standard streams. A conversation in memory:
+//! writes one JSON reply per line. The README's section "Messages" lists them. [`LeastConnections`] is the balancer. The
+//! program is [`serve`] between the standard streams. A conversation in memory:
 //!
 //! ```
 //! use least_connections::{Node, serve};
@@ -34,8 +33,7 @@
 //! - Blank lines, white space around a message, CRLF, a byte order mark at the start of a line and a last line without a
 //!   line break are fine.
 //! - What cannot be read gets one warning. Then lines are skipped until one begins with `{`.
-//! - A mistake on a message's first line drops the rest of that line. A mistake on a later line is found when the
-//!   brackets close.
+//! - A mistake on a message's first line drops the rest of that line; one on a later line ends where the brackets close.
 //! - An unfinished message ends with a line that ends inside a string, with the input, or before a line that begins with
 //!   `{`. Where a value is due, such a line is a part of the message, unless it is by itself a whole envelope.
 //!

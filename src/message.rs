@@ -1,7 +1,7 @@
 //! Messages: the keys of an envelope and of a body, and the types of their values.
 //!
-//! What `serde` makes of an object as an envelope, or else as a bare body, is the message. What it refuses goes to
-//! [`mistake`].
+//! What `serde` makes of an object as an envelope, or else as a bare body, is the message. [`mistake`] looks
+//! closer at what it refuses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -73,7 +73,7 @@ pub struct Body<'a> {
 
 impl<'a> Message<'a> {
     /// Reads the object at the beginning of `json`, and returns its length, too. The inner error says why the object gets
-    /// no reply, the outer one why there is no object.
+    /// no reply, the outer one why there is no whole object.
     pub fn read(json: &'a str) -> serde_json::Result<(Result<Self, String>, usize)> {
         if let Ok((Envelope { src, dest, body }, length)) = first(json) {
             match (src, dest, body) {
@@ -118,7 +118,7 @@ fn first<'a, T: Deserialize<'a>>(json: &'a str) -> serde_json::Result<(T, usize)
     Ok((value?, values.byte_offset()))
 }
 
-/// A string, borrowed if it has no escapes. (`serde` copies a `Cow` that is in an `Option` or a `Vec`.)
+/// A string, borrowed if it has no escapes. (A newtype, because `borrow` does not reach into an `Option` or a `Vec`.)
 #[derive(Debug, Deserialize)]
 pub struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
 

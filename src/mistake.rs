@@ -19,13 +19,12 @@ const NAMES: &str = "a list of strings";
 const REPORT: &str = "an object of backend names and integers";
 const COUNT: &str = "an integer from 0 to 9007199254740991";
 const MSG_ID: &str = "an integer from 0 to 18446744073709551615";
-/// What the value of `backend` must be.
 pub const BACKEND: &str = "a string, the name of a backend";
 
 type Check = fn(&RawValue) -> bool;
 type AnyObject = HashMap<String, Box<RawValue>>;
 
-/// The known keys of a body, what their values must be, and a check of that.
+/// The keys of a body whose values can be wrong, what these must be, and a check of that.
 const KEYS: [(&str, &str, Check); 8] = [
     ("type", TYPE, is::<String>),
     ("msg_id", MSG_ID, is::<u64>),
@@ -83,13 +82,14 @@ impl<'a> Object<'a> {
         error: &serde_json::Error,
     ) -> Result<Message<'a>, String> {
         let has = |key| self.0.iter().any(|(name, _)| name == key);
-        let mut replies = self.0.iter().filter(|(key, _)| key == "in_reply_to");
-        if replies.any(|(_, value)| value.get() != "null") {
+        let mut values = self.0.iter().filter(|(key, _)| key == "in_reply_to");
+        if values.any(|(_, value)| value.get() != "null") {
             return Err(IS_REPLY.to_owned());
         }
         let refusal = if let Some(mistake) = self.mistake() {
             mistake
         } else if self.get("type").is_some() {
+            // A key is repeated. If its first value is wrong, the reason quotes it.
             Refusal::Malformed(shortened(&reason(error)))
         } else if address.is_none() && (has("src") || has("dest") || has("body")) {
             Refusal::Malformed(NEITHER.to_owned())

@@ -33,9 +33,9 @@ pub fn of_json(began: u64, message: &str, error: &serde_json::Error) -> String {
     let (line, found) = match column.checked_sub(1) {
         None => (line - 1, &[][..]),
         Some(before) => {
-            let text = message.split('\n').nth(error.line() - 1);
-            let text = text.expect("the mistake is on one of the lines");
-            (line, &text.as_bytes()[before..])
+            let bad = message.split('\n').nth(error.line() - 1);
+            let bad = bad.expect("the mistake is on one of the lines");
+            (line, &bad.as_bytes()[before..])
         }
     };
     let reason = reason(error);

@@ -3,20 +3,19 @@
 //! The *floor* is a simple program that reads and writes the same JSON with `serde_json`. For each line it has one
 //! `from_str` into a struct of borrowed fields, one search for the smallest count, and one derived serialization of the
 //! same reply. It checks nothing and looks no backend up. A ratio of 1.25 means that the node takes a quarter longer.
-//! Node and floor take turns in one process, and a ratio is the median of nine pairs.
-//!
-//! On 2026-11-26, with Rust 1.95 on two busy cores of an Intel Xeon (model 207), the medians of five runs were:
+//! Node and floor take turns in one process, and a ratio is the median of nine pairs. On 2026-11-26, with Rust 1.95 on
+//! two cores of an Intel Xeon (Sapphire Rapids), the medians of three runs were:
 //!
 //! | backends | form | tracked | reported | echo | stats | init | shuffled |
 //! | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-//! | 3 | envelope | 1.13 | 1.34 | 1.10 | 0.67 | 1.44 | |
-//! | 3 | bare | 1.69 | 2.12 | 1.85 | 0.81 | 2.35 | |
-//! | 100 | envelope | 1.02 | 1.29 | | | | |
-//! | 10,000 | envelope | 1.06 | 1.42 | | | | 3.75 |
+//! | 3 | envelope | 1.24 | 1.37 | 1.12 | 0.75 | 1.40 | |
+//! | 3 | bare | 1.84 | 2.20 | 1.87 | 0.96 | 2.31 | |
+//! | 100 | envelope | 1.14 | 1.34 | | | | |
+//! | 10,000 | envelope | 1.10 | 1.36 | | | | 3.44 |
 //!
-//! *Tracked* is requests and completions in equal parts. *Reported* is requests with the counts of all backends, in
-//! pool order; *shuffled*, in another order each time. Bare bodies are read twice. Below 1, the node is faster, as it
-//! writes keys without `serde_json`. A message of 40,000 lines took 7 ms; a round trip, 1.27 times one through `cat`.
+//! *Tracked* is requests and completions in equal parts. *Reported* is requests with the counts of all backends, in the
+//! pool's order; *shuffled*, in another order each time. One message of 40,000 lines took 5 ms. A round trip through two
+//! pipes took 1.11 times as long as through `cat`.
 #![expect(clippy::print_stdout, reason = "the table is what this is for")]
 #![expect(clippy::cast_precision_loss, reason = "they are figures to look at")]
 

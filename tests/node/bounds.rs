@@ -69,6 +69,8 @@ mod endless {
             assert_warned(1, begin, piece);
         }
         assert_warned(1, "", r#"{"type": "stats"}"#);
+        let replies = r#"{"in_reply_to":1}"#.repeat(MIB / 2);
+        assert_bounded(96, 101, once(&*replies));
     }
 
     #[test]

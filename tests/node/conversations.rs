@@ -164,10 +164,12 @@ mod the_envelope {
         < {"type": "stats_ok", "in_reply_to": 1, "backends": {}}
         > {"src": "c", "type": "stats", "body": {"in_reply_to": 1}}
         < {"type": "stats_ok", "backends": {}}
-        > {"src": "c", "body": {"type": "stats"}, "msg_id": 2}
+        > {"src": "c", "msg_id": 2} {"dest": "n"} {"body": {"type": "stats"}}
         < {"type": "error", "in_reply_to": 2, "code": 12, "text": "neither an envelope (its \"src\" and \"dest\" are strings) nor a body (it has a \"type\")"}
-        > {}
-        < {"type": "error", "code": 12, "text": "missing \"type\": a string, such as \"http_request\""}
+        < {"type": "error", "code": 12, "text": "neither an envelope (its \"src\" and \"dest\" are strings) nor a body (it has a \"type\")"}
+        < {"type": "error", "code": 12, "text": "neither an envelope (its \"src\" and \"dest\" are strings) nor a body (it has a \"type\")"}
+        > {"msg_id": 3}
+        < {"type": "error", "in_reply_to": 3, "code": 12, "text": "missing \"type\": a string, such as \"http_request\""}
     "#) }
 
     rule! { is_not_answered_if_it_is_a_reply, assert_transcript(&[], r#"
@@ -203,8 +205,6 @@ mod init {
         > {"type": "init", "backends": [], "node_ids": ["n1", "n2"]}
         < {"type": "init_ok"}
         > {"type": "http_request"}
-        < {"type": "error", "code": 11, "text": "the pool is empty: name backends in an init"}
-        > {"type": "http_request", "active_connections": {}}
         < {"type": "error", "code": 11, "text": "the pool is empty: name backends in an init"}
         > {"type": "http_request", "active_connections": {"api-1": 0}}
         < {"type": "error", "code": 20, "text": "unknown backend \"api-1\": the pool is empty"}
@@ -249,8 +249,6 @@ mod http_request {
         < {"type": "http_response", "status": 200, "backend": "a", "active_connections": {"z": 1, "a": 1, "m": 0}}
         > {"type": "http_request", "active_connections": {"m": 1, "a": 1, "z": 2}}
         < {"type": "http_response", "backend": "a"}
-        > {"type": "http_request"}
-        < {"type": "http_response", "status": 200, "backend": "m", "active_connections": {"z": 2, "a": 2, "m": 2}}
     "#) }
 
     rule! { adds_reported_backends_to_an_open_pool_in_their_order, assert_transcript(&[], r#"
@@ -291,11 +289,9 @@ mod http_request {
 
     rule! { refuses_a_report_of_a_backend_that_is_not_configured, assert_refused(r#"
         {"type": "http_request", "active_connections": {"api-1": 0, "api-3": 0}} => 20 unknown backend "api-3": the pool has "api-1", "api-2"
-        {"type": "http_request", "active_connections": {"y": 0, "x": 0, "api-2": 0, "api-1": 0}} => 20 unknown backend "y": the pool has "api-1", "api-2"
     "#) }
 
     rule! { refuses_any_other_algorithm_if_all_else_is_right, assert_refused(r#"
-        {"type": "http_request", "algorithm": ""} => 10 unknown algorithm "": the only one is "least-connections"
         {"type": "http_request", "algorithm": "Least-Connections"} => 10 unknown algorithm "Least-Connections": the only one is "least-connections"
         {"type": "http_request", "algorithm": "random", "active_connections": {"x": 1}} => 10 unknown algorithm "random": the only one is "least-connections"
         {"type": "http_request", "algorithm": "random", "active_connections": {"x": -1}} => 12 active_connections of "x" must be an integer from 0 to 9007199254740991, not -1
@@ -453,10 +449,6 @@ mod error_texts {
     rule! { list_at_most_five_names, assert_transcript(&["a", "b", "c", "d", "e", "f", "g"], r#"
         > {"type": "drain", "backend": "z"}
         < {"type": "error", "code": 20, "text": "unknown backend \"z\": the pool has \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more"}
-        > {"type": "init", "backends": ["a", "b", "c", "d", "e"]}
-        < {"type": "init_ok"}
-        > {"type": "drain", "backend": "z"}
-        < {"type": "error", "code": 20, "text": "unknown backend \"z\": the pool has \"a\", \"b\", \"c\", \"d\", \"e\""}
     "#) }
 
     #[test]

@@ -242,7 +242,9 @@ mod an_unfinished_message {
         for inside in [
             "{\"a\": 1}",
             "[\n{\"a\": 1}\n]",
-            "[1,\n{\"src\": \"c\", \"dest\": \"n\"}, [\n{\n}]]",
+            "[1,\n{\"src\": \"c\", \"dest\": \"n\"}\n, [\n{\n}]]",
+            "[\n{\"src\": \"c\", \"body\": {\"type\": \"stats\"}}\n]",
+            "[\n{\"dest\": \"n\", \"body\": {\"type\": \"stats\"}}\n]",
             "[\n{\"src\": \"c\", \"dest\": \"n\", \"body\": {\"type\": 5}}]",
             &format!("[\n{ENVELOPE}, 0,\n {ENVELOPE}\n]"),
         ] {
@@ -316,6 +318,7 @@ mod sixteen_mib {
     fn are_exceeded_by_longer_ones_of_any_kind() {
         for line in [
             stats(MAX + 10, " "),
+            format!("\u{feff}{STATS}{}", " ".repeat(MAX)),
             " ".repeat(MAX + 10),
             STATS.repeat(MAX / 17 + 1),
             format!("{}\n{}", "x".repeat(MAX + 10), "x".repeat(MAX + 10)),
