@@ -33,7 +33,7 @@
 //! - Blank lines, white space around a message, CRLF, a byte order mark at the start of a line and a last line without a
 //!   line break are fine.
 //! - What cannot be read gets one warning. Then lines are skipped until one begins with `{`.
-//! - A mistake on a message's first line drops the rest of that line; one on a later line ends where the brackets close.
+//! - A mistake on a message's first line drops the rest of that line; on a later line, it drops the message.
 //! - An unfinished message ends with a line that ends inside a string, with the input, or before a line that begins with
 //!   `{`. Where a value is due, such a line is a part of the message, unless it is by itself a whole envelope.
 //!
