@@ -95,7 +95,6 @@ mod endless {
     }
 }
 
-/// Permitted messages take some tens of times their size, whatever they hold.
 mod memory_for {
     use super::*;
 
@@ -113,7 +112,7 @@ mod memory_for {
         message + end + "\n"
     }
 
-    const LIMIT: usize = 16 * 40;
+    const LIMIT: usize = 16 * 40; // Some tens of times the message.
 
     #[test]
     fn a_list_of_names() {

@@ -48,8 +48,6 @@ mod the_envelope {
     use super::*;
 
     rule! { sends_the_reply_from_dest_to_src, assert_transcript(&[], r#"
-        > {"src": "c1", "dest": "n1", "body": {"type": "stats", "msg_id": 5}}
-        < {"src": "n1", "dest": "c1", "body": {"type": "stats_ok", "in_reply_to": 5, "backends": {}}}
         > {"body": {"msg_id": 6, "type": "stats"}, "dest": "n2", "src": ""}
         < {"src": "n2", "dest": "", "body": {"type": "stats_ok", "in_reply_to": 6, "backends": {}}}
     "#) }
@@ -71,8 +69,6 @@ mod the_envelope {
     }
 
     rule! { has_its_msg_id_in_errors, assert_transcript(TWO, r#"
-        > {"type": "drain", "msg_id": 2, "backend": "x"}
-        < {"type": "error", "in_reply_to": 2, "code": 20, "text": "unknown backend \"x\": the pool has \"api-1\", \"api-2\""}
         > {"src": "c", "dest": "n", "body": {"type": "stats", "msg_id": 3, "backend": 5}}
         < {"src": "n", "dest": "c", "body": {"type": "error", "in_reply_to": 3, "code": 12, "text": "backend must be a string, the name of a backend, not 5"}}
         > {"type": "stats", "type": "stats", "msg_id": true, "msg_id": 4}
@@ -343,8 +339,6 @@ mod drain_and_resume {
         < {"type": "error", "code": 11, "text": "every backend is draining: resume one of \"api-1\", \"api-2\""}
         > {"type": "http_request", "active_connections": {"api-1": 8, "api-2": 9}}
         < {"type": "error", "code": 11, "text": "every backend is draining: resume one of \"api-1\", \"api-2\""}
-        > {"type": "http_request", "active_connections": {"api-2": 9}}
-        < {"type": "error", "code": 11, "text": "every backend is draining: resume one of \"api-1\", \"api-2\""}
         > {"type": "stats"}
         < {"type": "stats_ok", "backends": {"api-1": {"active_connections": 1, "total_requests": 1, "last_used": 1, "draining": true}, "api-2": {"active_connections": 0, "total_requests": 0, "last_used": null, "draining": true}}}
         > {"type": "request_complete", "backend": "api-1"}
@@ -420,8 +414,6 @@ mod echo {
         < {"type": "echo_ok", "in_reply_to": 1, "echo": [1.50E+007,-0,  1e999 ,123456789012345678901234567890.10]}
         > {"src":"c","dest":"n","body":{"echo": {"b":1, "in_reply_to" : "\u00e9\ud800 é\/","b":[ ]  } ,"type":"echo"}}
         < {"src": "n", "dest": "c", "body": {"type": "echo_ok", "echo": {"b":1, "in_reply_to" : "\u00e9\ud800 é\/","b":[ ]  }}}
-        > {"type": "echo", "echo": null}
-        < {"type": "echo_ok", "echo": null}
     "#) }
 
     rule! { stays_on_one_line_for_any_reader, assert_replies(

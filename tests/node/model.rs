@@ -269,7 +269,6 @@ fn assert_same(command_line: &[Name], requests: &[Request]) {
 
 /// A conversation about a few backends or up to 54, with mistakes in it.
 fn random_conversation(random: &mut Random, length: usize) -> Vec<Request> {
-    // Each character is a name, too, and so is the empty string.
     const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST\"\\\u{1}\n é😀";
     const LONGER: &str = "api-1 api-2 api-10 node-1.example.org node-2.example.org ";
     let characters = CHARACTERS.split_inclusive(|_| true);

@@ -207,16 +207,6 @@ mod a_mistake {
         }
         assert!(typos > 200, "only {typos}");
     }
-
-    #[test]
-    fn is_a_file_that_is_not_json() {
-        assert_output(
-            &[],
-            format!("{}\n{SAMPLE}", include_str!("../../Cargo.toml")),
-            SAMPLE_OK,
-            "line 1: not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[package]`",
-        );
-    }
 }
 
 mod an_unfinished_message {
@@ -241,7 +231,6 @@ mod an_unfinished_message {
     fn goes_on_if_a_value_is_due_there() {
         for inside in [
             "{\"a\": 1}",
-            "[\n{\"a\": 1}\n]",
             "[1,\n{\"src\": \"c\", \"dest\": \"n\"}\n, [\n{\n}]]",
             "[\n{\"src\": \"c\", \"body\": {\"type\": \"stats\"}}\n]",
             "[\n{\"dest\": \"n\", \"body\": {\"type\": \"stats\"}}\n]",

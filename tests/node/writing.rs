@@ -1,10 +1,12 @@
 //! When replies are written: before the program waits for input, and before each warning.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
+
+use least_connections::{Node, serve};
 
 use crate::support::{start, start_on_one_stream, with_prefix};
 
@@ -86,6 +88,25 @@ fn a_reply_is_written_when_half_of_the_next_message_has_come() {
     live.end_input();
     live.assert_reply(STATS_OK);
     live.assert_ends();
+}
+
+#[test]
+fn replies_to_much_input_are_written_in_large_pieces() {
+    struct Pieces(usize);
+    impl Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let input = format!("{STATS}\n").repeat(100_000);
+    let mut pieces = Pieces(0);
+    let mut node = Node::new(Vec::new()).expect("no name repeats");
+    serve(&mut node, input.as_bytes(), &mut pieces, |_| {}).expect("it cannot fail");
+    assert!(pieces.0 < 100, "{} pieces", pieces.0);
 }
 
 #[test]
