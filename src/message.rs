@@ -1,7 +1,7 @@
 //! Messages: the keys of an envelope and of a body, and the types of their values.
 //!
-//! What `serde` makes of an object as an envelope, or else as a bare body, is the message. [`mistake`] looks
-//! closer at what it refuses.
+//! What `serde` makes of an object as an envelope, or else as a bare body, is the message. [`mistake`] looks closer at
+//! what it refuses.
 
 use std::borrow::Cow;
 use std::fmt;

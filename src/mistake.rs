@@ -55,7 +55,7 @@ pub fn explain(object: &RawValue) -> Result<Message<'_>, String> {
         None => missing("body", BODY),
         Some(body) if body.starts_with('{') => {
             let error = serde_json::from_str::<Envelope>(json);
-            let error = error.expect_err("it has been refused before");
+            let error = error.expect_err("`Message::read` returns what is right");
             return Object::parse(body)?.explain_body(address, &error);
         }
         Some(found) => unusable("body", BODY, found),
