@@ -1,23 +1,30 @@
-;; A Maelstrom workload that judges the balancing: Knossos looks for one order of all that the clients saw in which
-;; every reply is the right one. It needs nothing but a Maelstrom release:
+;; A Maelstrom workload that judges a node in two phases. First, clients send all types of messages at once; Knossos
+;; looks for one order of all that they saw in which every reply is the right one. Then, one client sends the messages
+;; of closing.txt, one after another, and compares the replies. It needs nothing but a Maelstrom release:
 ;;
 ;;   java -Djava.awt.headless=true -cp MAELSTROM/lib/maelstrom.jar clojure.main \
 ;;     -i tests/maelstrom/least_connections.clj -m least-connections --bin target/release/least-connections \
-;;     --time-limit 10 --rate 500 --concurrency 8 -- api-3 api-1 api-2
+;;     --time-limit 10 --rate 500 --concurrency 8 -- api-10 api-1 api-2
 ;;
-;; The names after -- are the backends. They are not in alphabetical order, so that a tie shows which order the node
-;; goes by.
+;; --bin may be any node. The names after -- are its arguments, the backends. Sorted as text or by number, they have
+;; another order, so that a tie shows which one the node goes by. One of them begins with another.
 ;;
-;; A request's reply that is sent twice is not noticed: Maelstrom's client ignores the second. Malformed input, open
-;; pools and the bytes of replies are tested by `cargo test`, not here.
+;; Input that is not JSON, open pools and the bytes of replies are tested by `cargo test`, not here. A reply that is
+;; sent twice is only noticed in the closing phase: Maelstrom's client ignores the second.
 (ns least-connections
-  (:require [jepsen [checker :as checker]
+  (:require [cheshire.core :as json]
+            [clojure.java.io :as io]
+            [clojure.string :as str]
+            [clojure.tools.logging :refer [warn]]
+            [jepsen [checker :as checker]
                     [cli :as cli]
                     [client :as client]
-                    [generator :as gen]]
+                    [generator :as gen]
+                    [history :as h]]
             [knossos.model :refer [inconsistent]]
             [maelstrom [client :as c]
-                       [core :as core]]
+                       [core :as core]
+                       [net :as net]]
             [schema.core :as s]
             [slingshot.slingshot :refer [try+]])
   (:import (knossos.model Model)))
@@ -86,16 +93,75 @@
             :else                         (inconsistent (str "the reply is " reply " but should be " right))))))
 
 (defn verdict
-  "Knossos's verdict: valid, or the operation that no order explains, and why. `linear.svg` shows the orders tried."
+  "Knossos's verdict: valid, or the operation that no order explains, and why. `linear.svg` shows the orders tried.
+  `:closing` is what is wrong in the closing phase, if anything."
   [pool]
-  (let [zero    (zipmap pool (repeat 0))
-        knossos (checker/linearizable {:model (Balancer. pool zero zero #{}), :algorithm :linear})]
+  (let [zero     (zipmap pool (repeat 0))
+        knossos  (checker/linearizable {:model (Balancer. pool zero zero #{}), :algorithm :linear})
+        closing? (h/has-f? :closing)]
     (reify checker/Checker
       (check [_ test history opts]
-        (let [{:keys [op final-paths] :as analysis} (checker/check knossos test history opts)
-              last-steps (filter #(= (:process op) (:process (:op %))) (map last final-paths))]
+        (let [{:keys [op final-paths] :as analysis} (checker/check knossos test (h/remove closing? history) opts)
+              last-steps (filter #(= (:process op) (:process (:op %))) (map last final-paths))
+              closing    (:value (last (h/filter closing? history)))]
           (cond-> (select-keys analysis [:valid? :cause :op])
-            op (assoc :why (distinct (map (comp :msg :model) last-steps)))))))))
+            op                    (assoc :why (distinct (map (comp :msg :model) last-steps)))
+            (not= :right closing) (assoc :valid? false, :closing closing)))))))
+
+;; The closing phase
+
+(def transcript
+  "The steps of closing.txt, which is beside this file: messages, each with the reply that is expected, if any."
+  (reduce (fn [steps part]
+            (let [body #(update-keys (json/parse-string (subs part 1)) keyword)] ; Ignores what follows the object.
+              (case (first part)
+                \> (conj steps {:message (body)})
+                \< (conj (pop steps) (assoc (peek steps) :expected (body)))
+                steps)))
+          []
+          (str/split (slurp (io/file (.getParent (io/file *file*)) "closing.txt")) #"(?m)^(?=[<>])")))
+
+(defn restart
+  "The steps of an `init` that goes back to the backends of the command line."
+  [pool]
+  (let [fresh {"active_connections" 0, "total_requests" 0, "last_used" nil, "draining" false}]
+    [{:message {:type "init"}, :expected {:type "init_ok"}}
+     {:message {:type "stats"}, :expected {:type "stats_ok", :backends (zipmap pool (repeat fresh))}}]))
+
+(defn with-times
+  "The expected reply, where each `last_used` is that of the reply, if it is in the range, or else the range."
+  [expected reply ranges]
+  (reduce-kv (fn [expected backend [from to :as range]]
+               (let [path [:backends backend "last_used"]
+                     time (get-in reply path)]
+                 (cond-> expected
+                   (get-in expected path) (assoc-in path (if (and (int? time) (<= from time to)) time range)))))
+             expected
+             ranges))
+
+(defn play!
+  "Sends the messages of the steps, one after another. Returns :right, or the first one with another reply."
+  [net node steps]
+  (let [{:keys [node-id] :as conn} (c/open! net)]
+    (loop [[{:keys [message expected]} & steps] steps
+           ranges {}] ; For each backend, between which times the last request was routed there.
+      (Thread/sleep 5)
+      (let [{:keys [msg_id] :as message} (merge {:msg_id (c/msg-id! conn)} message)
+            from     (System/currentTimeMillis)
+            _        (net/send! net {:src node-id, :dest node, :body message})
+            {:keys [src body]} (net/recv! net node-id (if expected 10000 100))
+            to       (inc (System/currentTimeMillis)) ; The node may round up.
+            reply    (cond-> (dissoc body :msg_id)
+                       (= "error" (:type body))  (dissoc :text)
+                       (and src (not= src node)) (assoc :src src))
+            expected (some-> expected (assoc :in_reply_to msg_id) (with-times reply ranges))
+            ranges   (cond-> ranges
+                       (= "http_response" (:type expected)) (assoc (:backend expected) [from to]))]
+        (cond
+          (not= expected reply) (doto {:sent message, :reply (or reply :missing), :expected (or expected :none)}
+                                  (->> (warn "The closing phase ends early:"))) ; A crash leaves no other trace.
+          steps                 (recur steps ranges)
+          :else                 :right)))))
 
 ;; The clients
 
@@ -111,8 +177,10 @@
   client/Client
   (open! [this _test node] (assoc this :node node, :conn (c/open! net)))
   (setup! [_ _test])
-  (invoke! [_ _test {:keys [f value] :as op}]
-    (try+ (assoc op :type :ok, :value (assoc value :reply (reply ((rpcs f) conn node value))))
+  (invoke! [_ {:keys [args]} {:keys [f value] :as op}]
+    (try+ (assoc op :type :ok, :value (if (= f :closing)
+                                        (play! net node (concat (restart args) transcript (restart args)))
+                                        (assoc value :reply (reply ((rpcs f) conn node value)))))
           ;; A right node refuses nothing that is sent here. So an error is a reply that no order explains.
           (catch [:type :rpc-error] {:keys [body]}
             (assoc op :type :ok, :value (assoc value :reply (reply body))))
@@ -141,7 +209,7 @@
         steady  (remove draining pool)
         drained (for [[backend state] draining, :when (= state :drained)] backend)
         named   (shuffle (random-sample 0.6 pool)) ; Small maps keep their order.
-        base    (rand-nth [0 0 8 14 98])           ; Counts pass 10, 16 and 100.
+        base    (rand-nth [0 0 8 14 98 254 65534 16777214 2147483646 4294967294]) ; Past 10, 16, 100, 2^8, … and 2^32.
         spare   (zipmap named (repeatedly #(+ base (rand-int 4))))]
     (rand-nth
       (concat (repeat 7 {:f :request, :epoch epoch})
@@ -200,11 +268,13 @@
   (let [{{:keys [nodes args]} :options :as parsed} (core/opt-fn parsed)]
     (cond-> parsed
       (next nodes)  (update :errors conj "Each node balances by itself: this workload takes one (--node-count 1).")
-      (empty? args) (update :errors conj "Name the backends after --, for example: -- api-3 api-1 api-2"))))
+      (empty? args) (update :errors conj "Name the backends after --, for example: -- api-10 api-1 api-2"))))
 
 (defn -main [& args]
   (alter-var-root #'core/workloads assoc :least-connections workload)
-  (cli/run! (cli/single-test-cmd {:test-fn  #(core/maelstrom-test (assoc % :workload :least-connections))
+  (cli/run! (cli/single-test-cmd {:test-fn  #(-> (core/maelstrom-test (assoc % :workload :least-connections))
+                                                 (update :generator gen/phases (gen/clients {:f :closing}))
+                                                 (assoc-in [:logging :overrides "jepsen.util"] :warn)) ; No operations.
                                   :opt-spec (concat core/test-opt-spec core/opt-spec)
                                   :opt-fn*  options})
             (concat ["test" "--node-count" "1" "--availability" "total"] args)))
