@@ -1,95 +1,98 @@
-//! Errors: the reasons to refuse a request, each with a code and a text.
-//!
-//! The codes are those of [Maelstrom's protocol](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors),
-//! all of them definite: a refused request has changed nothing.
+//! Errors: a code and a text, and how a text quotes names and input.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
-use crate::message::TYPES;
+/// The most characters that a text quotes of a name or of input.
+const MAX_QUOTED: usize = 40;
 
-/// The most characters that are quoted of a name or a value.
-const QUOTED_CHARS: usize = 40;
-
-/// A reason to refuse a request. `Display` is the `text` of the error reply.
+/// Why a message is refused: what an `error` reply says. A refused message has changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant's comment explains its fields")]
-pub enum Refusal {
-    /// The message is malformed, for this reason.
-    Malformed(String),
-    /// A list, the value of `field`, has this name twice.
-    ListedTwice { name: String, field: &'static str },
-    /// No message type has this name.
-    UnknownType(String),
-    /// No algorithm has this name.
-    UnknownAlgorithm(String),
-    /// The pool, of which the first names are given, does not have this backend.
-    UnknownBackend { backend: String, pool: String },
-    /// The pool has no backends. `open`: a request can add some.
-    EmptyPool { open: bool },
-    /// Every backend is draining. These are the first names of the pool.
-    AllDraining(String),
-    /// This backend has no active connection to complete.
-    NoneActive(String),
+pub struct Refusal {
+    /// A code of [Maelstrom's](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors):
+    /// 10 not-supported, 11 temporarily-unavailable, 12 malformed-request, 20 key-does-not-exist, or
+    /// 22 precondition-failed.
+    pub code: u16,
+    /// What is wrong and what would be right, in at most 400 characters on one line.
+    pub text: String,
 }
 
 impl Refusal {
-    /// The code in Maelstrom's table of errors.
-    #[must_use]
-    pub fn code(&self) -> u16 {
-        match self {
-            Self::Malformed(_) | Self::ListedTwice { .. } => 12, // malformed-request
-            Self::UnknownType(_) | Self::UnknownAlgorithm(_) => 10, // not-supported
-            Self::UnknownBackend { .. } => 20,                   // key-does-not-exist
-            Self::EmptyPool { .. } | Self::AllDraining(_) => 11, // temporarily-unavailable
-            Self::NoneActive(_) => 22,                           // precondition-failed
+    pub(crate) fn malformed(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { code: 12, text }
+    }
+
+    /// The refusal of what cannot be read, quoted from `found` on.
+    pub(crate) fn unreadable(line: impl Display, reason: &str, found: &str) -> Self {
+        match shortened(found).as_str() {
+            "" => Self::malformed(format!("line {line}: {reason}")),
+            found => Self::malformed(format!("line {line}: {reason}: `{found}`")),
         }
     }
+
+    /// The refusal of JSON that begins on line `began`, and in which `serde_json` finds this mistake.
+    pub(crate) fn mistaken(json: &str, began: u64, error: &serde_json::Error) -> Self {
+        if error.is_eof() {
+            return Self::unreadable(began, "unfinished message", json);
+        }
+        let reason = reason(error);
+        let line = began + error.line() as u64 - 1;
+        let Some(before) = error.column().checked_sub(1) else {
+            // The mistake is the end of the line before.
+            return Self::unreadable(line - 1, &reason, "");
+        };
+        // A control character has the column of the byte before it.
+        let is_control_character = reason.starts_with("control character");
+        let start = before + usize::from(is_control_character);
+        let found = json.split('\n').nth(error.line() - 1);
+        // A wrong `\u` may have a column after the end of the object.
+        let found = found.and_then(|line| line.get(start..)).unwrap_or_default();
+        let is_at_line_end = found.trim_ascii().is_empty();
+        let reason = match reason.as_str() {
+            "key must be a string" => "expected a key in double quotes",
+            _ if is_control_character && is_at_line_end => "missing closing quote",
+            reason => reason,
+        };
+        if is_at_line_end {
+            return Self::unreadable(line, reason, "");
+        }
+        let column = error.column();
+        Self::unreadable(format_args!("{line}, column {column}"), reason, found)
+    }
+}
+
+/// What `serde_json` says, without the place.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let error = error.to_string();
+    let reason = error.rsplit_once(" at line ");
+    reason.map_or(&*error, |(reason, _)| reason).to_owned()
 }
 
 impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(reason) => f.write_str(reason),
-            Self::ListedTwice { name, field } => {
-                write!(f, "{} is listed twice in {field}", quoted(name))
-            }
-            Self::UnknownType(name) => {
-                let name = quoted(name);
-                write!(f, "unknown message type {name}: the known ones are {TYPES}")
-            }
-            Self::UnknownAlgorithm(name) => {
-                let name = quoted(name);
-                write!(
-                    f,
-                    "unknown algorithm {name}: the only one is \"least-connections\""
-                )
-            }
-            Self::UnknownBackend { backend, pool } => {
-                write!(f, "unknown backend {}: the pool ", quoted(backend))?;
-                match pool.as_str() {
-                    "" => f.write_str("is empty"),
-                    pool => write!(f, "has {pool}"),
-                }
-            }
-            Self::EmptyPool { open: true } => f.write_str(
-                "the pool is empty: \
-                 name backends in an init, in active_connections, or on the command line",
-            ),
-            Self::EmptyPool { .. } => f.write_str("the pool is empty: name backends in an init"),
-            Self::AllDraining(pool) => {
-                write!(f, "every backend is draining: resume one of {pool}")
-            }
-            Self::NoneActive(backend) => {
-                let backend = quoted(backend);
-                write!(f, "backend {backend} has no active connection to complete")
-            }
-        }
+        f.write_str(&self.text)
     }
 }
 
-/// The first five names of a list, and the number of the others. Empty for an empty list.
+/// Refuses a list, the value of `field`, in which a name repeats.
+pub(crate) fn refuse_repeated<'a>(
+    field: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), Refusal> {
+    // Most lists are sorted, which is seen at once.
+    if names.clone().is_sorted_by(|one, next| one < next) {
+        return Ok(());
+    }
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    let repeated = names.windows(2).find(|pair| pair[0] == pair[1]);
+    let text = repeated.map(|pair| format!("{} is listed twice in {field}", quoted(pair[0])));
+    text.map_or(Ok(()), |text| Err(Refusal::malformed(text)))
+}
+
+/// The first five names of a list, and the number of the others.
 pub(crate) fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let first: Vec<_> = names.by_ref().take(5).map(quoted).collect();
     let first = first.join(", ");
@@ -99,36 +102,30 @@ pub(crate) fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> S
     }
 }
 
-/// A name in double quotes, with escapes, cut after 40 characters.
+/// A name in double quotes.
 #[must_use]
 pub fn quoted(name: &str) -> String {
-    let start: String = name.chars().take(QUOTED_CHARS + 1).collect();
-    let escaped = format!("{start:?}");
-    format!("\"{}\"", cut(escaped[1..escaped.len() - 1].to_owned()))
+    format!("\"{}\"", shown(name.chars()))
 }
 
-/// The beginning of JSON or of other input, on one line, cut after 40 characters.
+/// The beginning of JSON or of other input, with one space for white space.
 pub(crate) fn shortened(input: &str) -> String {
-    let words = input.split(|c: char| c.is_whitespace() || c.is_control());
-    // So many words, each up to so many characters, are enough to be cut.
-    let words = words.filter(|word| !word.is_empty()).take(QUOTED_CHARS);
-    let words = words.map(|word| word.chars().take(QUOTED_CHARS + 1).collect());
-    cut(words.collect::<Vec<String>>().join(" "))
+    let words = input.split([' ', '\t', '\r', '\n']);
+    let words = words.filter(|word| !word.is_empty());
+    let spaced = words.flat_map(|word| [" ", word]).skip(1);
+    shown(spaced.flat_map(str::chars))
 }
 
-fn cut(mut quote: String) -> String {
-    if let Some((end, _)) = quote.char_indices().nth(QUOTED_CHARS) {
-        quote.truncate(end);
-        quote.push('…');
+/// Shows characters that are not seen as escapes, and cuts what is long.
+fn shown(input: impl Iterator<Item = char>) -> String {
+    let start: String = input.take(MAX_QUOTED + 1).collect();
+    let escaped = start.escape_debug().to_string();
+    // Quotes and backslashes are seen.
+    let escaped = escaped.replace(r"\'", "'").replace("\\\"", "\"");
+    let mut shown = escaped.replace(r"\\", r"\");
+    if let Some((end, _)) = shown.char_indices().nth(MAX_QUOTED) {
+        shown.truncate(end);
+        shown.push('…');
     }
-    quote
-}
-
-/// What `serde_json` says, without the place.
-pub(crate) fn reason(error: &serde_json::Error) -> String {
-    let mut reason = error.to_string();
-    if let Some(end) = reason.rfind(" at line ") {
-        reason.truncate(end);
-    }
-    reason
+    shown
 }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::error::{Refusal, listed};
+use crate::error::{Refusal, listed, quoted, refuse_repeated};
 
 /// An ordered pool of backends. The one with the fewest active connections gets the next request.
 ///
@@ -21,13 +21,12 @@ use crate::error::{Refusal, listed};
 #[derive(Debug, Clone)]
 pub struct LeastConnections {
     backends: Vec<Backend>,
-    membership: Membership,
-    /// The index in `backends` of each name. [`find`](Self::find) adds those that are missing.
-    indices: HashMap<String, usize>,
+    /// Whether a report that names backends decides which ones the pool has.
+    open: bool,
 }
 
 /// A backend and its counters.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Backend {
     /// Any string. No other backend of the pool has the same.
     pub name: String,
@@ -41,54 +40,36 @@ pub struct Backend {
     pub draining: bool,
 }
 
+/// Names, and active connections as the caller has counted them. Of a name that repeats, the last count holds.
+pub type Report<'a> = [(Cow<'a, str>, u64)];
+
 impl LeastConnections {
-    /// Routes one request to the backend with the fewest active connections, and returns its index in
-    /// [`backends`](Self::backends).
-    ///
-    /// Backends that are draining get none. A tie goes to the first in the pool's order. Before the decision, the counts
-    /// of a `report` replace the pool's own. `now` is in milliseconds since the Unix epoch.
+    /// A pool of these backends. A report cannot change which ones it has.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownBackend`] if the report names a backend that a configured pool does not have;
-    /// [`Refusal::EmptyPool`] or [`Refusal::AllDraining`] if there is nothing to route to.
-    pub fn route(&mut self, report: &Report, now: u64) -> Result<usize, Refusal> {
-        self.apply(report)?;
-        let fewest = (self.backends.iter().enumerate())
-            .filter(|(_, backend)| !backend.draining)
-            // Of several minima, `min_by_key` returns the first, which is the rule for ties.
-            .min_by_key(|(_, backend)| backend.active_connections);
-        let (index, _) = fewest.expect("`apply` leaves a backend that is not draining");
-        let backend = &mut self.backends[index];
-        // Cannot overflow: a reported count is below 2^53, and the rest would take 2^63 requests.
-        backend.active_connections += 1;
-        backend.total_requests += 1;
-        backend.last_used = Some(now);
-        Ok(index)
+    /// If a name repeats.
+    pub fn configured<'a>(
+        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+    ) -> Result<Self, Refusal> {
+        Self::new(names.into_iter(), false)
     }
 
-    /// Ends a request that was routed to `backend`.
+    /// A pool of these backends, until a report names others.
     ///
     /// # Errors
     ///
-    /// [`Refusal::UnknownBackend`] if the pool does not have it, [`Refusal::NoneActive`] if it has no active connection.
-    pub fn complete(&mut self, backend: &str) -> Result<(), Refusal> {
-        let found = self.backend_mut(backend)?;
-        match found.active_connections {
-            0 => return Err(Refusal::NoneActive(backend.to_owned())),
-            _ => found.active_connections -= 1,
-        }
-        Ok(())
+    /// If a name repeats.
+    pub fn open<'a>(
+        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+    ) -> Result<Self, Refusal> {
+        Self::new(names.into_iter(), true)
     }
 
-    /// Stops routing requests to `backend` (`draining`), or resumes it. Its counts go on as before.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::UnknownBackend`] if the pool does not have it.
-    pub fn set_draining(&mut self, backend: &str, draining: bool) -> Result<(), Refusal> {
-        self.backend_mut(backend)?.draining = draining;
-        Ok(())
+    fn new<'a, N: Iterator<Item = &'a str> + Clone>(names: N, open: bool) -> Result<Self, Refusal> {
+        refuse_repeated("backends", names.clone())?;
+        let backends = names.map(Backend::new).collect();
+        Ok(Self { backends, open })
     }
 
     /// All backends, in the pool's order.
@@ -97,90 +78,106 @@ impl LeastConnections {
         &self.backends
     }
 
-    /// An empty pool, to which reports add backends.
-    #[must_use]
-    pub fn open() -> Self {
-        Self::new([], Membership::Open)
-    }
-
-    /// A pool of these backends, to which reports add none.
+    /// Routes one request to the backend with the fewest active connections, and returns its index in
+    /// [`backends`](Self::backends).
+    ///
+    /// Backends that are draining get none. A tie goes to the first in the pool's order. Before the decision, the pool
+    /// takes the [report](Self::report). `now` is in milliseconds since the Unix epoch.
     ///
     /// # Errors
     ///
-    /// [`Refusal::ListedTwice`] if a name repeats.
-    pub fn configured<'a>(
-        names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
-    ) -> Result<Self, Refusal> {
-        let names = names.into_iter();
-        refuse_repeated("backends", names.clone())?;
-        Ok(Self::new(names, Membership::Closed))
+    /// If the report is refused, or if there is nothing to route to.
+    pub fn route(&mut self, report: &Report, now: u64) -> Result<usize, Refusal> {
+        self.take(report, check_available)?;
+        let fewest = (self.backends.iter().enumerate())
+            .filter(|(_, backend)| !backend.draining)
+            // Of several minima, `min_by_key` returns the first, which is the rule for ties.
+            .min_by_key(|(_, backend)| backend.active_connections);
+        let (index, _) = fewest.expect("`take` has found one");
+        let backend = &mut self.backends[index];
+        backend.active_connections = backend.active_connections.saturating_add(1);
+        backend.total_requests += 1;
+        backend.last_used = Some(now);
+        Ok(index)
     }
 
-    /// A pool of these backends, all different, until the first report that names any.
-    pub(crate) fn guessed<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::new(names, Membership::Guessed)
+    /// Takes the counts that the caller has for some backends.
+    ///
+    /// A configured pool keeps the counts of the others. An open pool becomes the backends of the report, in its order,
+    /// if it names any. Those that it has already keep all else.
+    ///
+    /// # Errors
+    ///
+    /// If the report names a backend that a configured pool does not have.
+    pub fn report(&mut self, report: &Report) -> Result<(), Refusal> {
+        self.take(report, |_| Ok(()))
     }
 
-    fn new<'a>(names: impl IntoIterator<Item = &'a str>, membership: Membership) -> Self {
-        Self {
-            backends: names.into_iter().map(Backend::new).collect(),
-            membership,
-            indices: HashMap::new(),
+    /// Ends a request that was routed to `backend`.
+    ///
+    /// # Errors
+    ///
+    /// If the pool does not have it, or if it has no active connection.
+    pub fn complete(&mut self, backend: &str) -> Result<(), Refusal> {
+        let found = self.backend_mut(backend)?;
+        if found.active_connections == 0 {
+            let backend = quoted(backend);
+            let text = format!("backend {backend} has no active connection to complete");
+            return Err(Refusal { code: 22, text });
         }
+        found.active_connections -= 1;
+        Ok(())
     }
 
-    /// Replaces the counts of the backends that a report names, unless the request that comes with it is refused.
-    fn apply(&mut self, report: &Report) -> Result<(), Refusal> {
-        if self.membership == Membership::Guessed && !report.is_empty() {
-            *self = Self::open();
-        }
+    /// Stops routing requests to `backend` (`draining`), or resumes it. Its counts go on as before.
+    ///
+    /// # Errors
+    ///
+    /// If the pool does not have it.
+    pub fn set_draining(&mut self, backend: &str, draining: bool) -> Result<(), Refusal> {
+        self.backend_mut(backend)?.draining = draining;
+        Ok(())
+    }
+
+    /// Takes a report, unless `check` refuses the backends that the pool would then have.
+    fn take(&mut self, report: &Report, check: Check) -> Result<(), Refusal> {
         let names = report.iter().map(|(name, _)| &**name);
-        // Most reports name the backends in the pool's order.
-        if names.clone().eq(self.names().take(report.len())) {
-            self.refuse_if_none_available()?;
+        // What an open pool is named is all that it has.
+        let is_whole = report.is_empty() || report.len() == self.backends.len();
+        // Most reports are in the pool's order.
+        if (is_whole || !self.open) && names.eq(self.names().take(report.len())) {
+            check(&self.backends)?;
             for (backend, (_, count)) in self.backends.iter_mut().zip(report) {
                 backend.active_connections = *count;
             }
-            return Ok(());
+        } else {
+            let after = self.after(report)?;
+            check(&after)?;
+            self.backends = after;
         }
-        let known: Vec<_> = names.map(|name| self.find(name)).collect();
-        match known.iter().position(Option::is_none) {
-            Some(new) if self.membership == Membership::Closed => {
-                return Err(self.unknown(&report[new].0));
+        Ok(())
+    }
+
+    /// The backends after a report in any order: those of a configured pool, or those of the report.
+    fn after(&self, report: &Report) -> Result<Vec<Backend>, Refusal> {
+        let known: HashMap<_, usize> = self.names().zip(0..).collect();
+        let (mut after, mut indices) = (Vec::new(), HashMap::new());
+        if !self.open {
+            (after, indices) = (self.backends.clone(), known.clone());
+        }
+        for (name, count) in report {
+            // If the name repeats, it stays at the first one's place.
+            let index = *indices.entry(&**name).or_insert(after.len());
+            if index == after.len() {
+                after.push(match known.get(&**name) {
+                    _ if !self.open => return Err(self.unknown(name)),
+                    Some(index) => self.backends[*index].clone(),
+                    None => Backend::new(name),
+                });
             }
-            // A new backend is not draining.
-            Some(_) => {}
-            None => self.refuse_if_none_available()?,
+            after[index].active_connections = *count;
         }
-        for ((name, count), known) in report.iter().zip(known) {
-            // A report may name a new backend twice.
-            let index = known.or_else(|| self.find(name));
-            let index = index.unwrap_or_else(|| {
-                self.backends.push(Backend::new(name));
-                self.backends.len() - 1
-            });
-            self.backends[index].active_connections = *count;
-        }
-        Ok(())
-    }
-
-    fn refuse_if_none_available(&self) -> Result<(), Refusal> {
-        if self.backends.is_empty() {
-            let open = self.membership != Membership::Closed;
-            return Err(Refusal::EmptyPool { open });
-        }
-        if self.backends.iter().all(|backend| backend.draining) {
-            return Err(Refusal::AllDraining(listed(self.names())));
-        }
-        Ok(())
-    }
-
-    /// The index of a backend, for reports in another order than the pool's. (`position` would take quadratic time.)
-    fn find(&mut self, name: &str) -> Option<usize> {
-        for (index, backend) in self.backends.iter().enumerate().skip(self.indices.len()) {
-            self.indices.insert(backend.name.clone(), index);
-        }
-        self.indices.get(name).copied()
+        Ok(after)
     }
 
     fn backend_mut(&mut self, name: &str) -> Result<&mut Backend, Refusal> {
@@ -190,57 +187,41 @@ impl LeastConnections {
     }
 
     fn unknown(&self, backend: &str) -> Refusal {
-        Refusal::UnknownBackend {
-            backend: backend.to_owned(),
-            pool: listed(self.names()),
-        }
+        let backend = quoted(backend);
+        let text = match self.names() {
+            names if names.len() == 0 => format!("unknown backend {backend}: the pool is empty"),
+            names => format!("unknown backend {backend}: the pool has {}", listed(names)),
+        };
+        Refusal { code: 20, text }
     }
 
-    fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+    fn names(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         self.backends.iter().map(|backend| &*backend.name)
     }
 }
 
-/// Names, and active connections as the caller has counted them: from 0 to 2^53 - 1.
-pub type Report<'a> = [(Cow<'a, str>, u64)];
-
-/// How backends get into the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Membership {
-    /// Only by configuration.
-    Closed,
-    /// A report adds the backends that it names.
-    Open,
-    /// The first report that names a backend replaces the whole pool.
-    Guessed,
-}
-
 impl Backend {
     fn new(name: &str) -> Self {
+        let name = name.to_owned();
         Self {
-            name: name.to_owned(),
-            active_connections: 0,
-            total_requests: 0,
-            last_used: None,
-            draining: false,
+            name,
+            ..Self::default()
         }
     }
 }
 
-/// Refuses a list, the value of `field`, in which a name repeats.
-pub(crate) fn refuse_repeated<'a>(
-    field: &'static str,
-    names: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(), Refusal> {
-    // Most lists are sorted, which is seen at once.
-    if names.clone().is_sorted_by(|one, next| one < next) {
-        return Ok(());
-    }
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) else {
+type Check = fn(&[Backend]) -> Result<(), Refusal>;
+
+/// Refuses a request to these backends, if there is none to route it to.
+fn check_available(backends: &[Backend]) -> Result<(), Refusal> {
+    let text = if backends.is_empty() {
+        "the pool is empty: name backends in active_connections, in an init, or on the command line"
+            .to_owned()
+    } else if backends.iter().all(|backend| backend.draining) {
+        let names = listed(backends.iter().map(|backend| &*backend.name));
+        format!("every backend is draining: resume one of {names}")
+    } else {
         return Ok(());
     };
-    let name = pair[0].to_owned();
-    Err(Refusal::ListedTwice { name, field })
+    Err(Refusal { code: 11, text })
 }

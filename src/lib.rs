@@ -12,55 +12,55 @@
 //! {"type": "drain", "msg_id": 2, "backend": "b"}
 //! hello
 //! "#;
-//! let (mut replies, mut warnings) = (Vec::new(), Vec::new());
+//! let mut replies = Vec::new();
 //! let mut node = Node::new(vec!["a".to_owned(), "b".to_owned()])?;
-//! serve(&mut node, input.as_bytes(), &mut replies, |warning| warnings.push(warning.to_owned()))?;
+//! serve(&mut node, input.as_bytes(), &mut replies)?;
 //!
 //! assert_eq!(
 //!     String::from_utf8(replies)?,
 //!     r#"{"src": "lb", "dest": "c1", "body": {"type": "http_response", "in_reply_to": 1, "backend": "b"}}
 //! {"type": "drain_ok", "in_reply_to": 2, "backend": "b", "active_connections": {"a": 5, "b": 1}}
+//! {"type": "error", "code": 12, "text": "line 4: not a JSON object, which starts with {: `hello`"}
 //! "#
 //! );
-//! assert_eq!(warnings, ["line 4: not a JSON object, which starts with { (skipping to the next one): `hello`"]);
-//! # Ok::<(), anyhow::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`serve`] serves one stream. For several, share a `Mutex<LeastConnections>` among threads.
 //!
 //! # Reading
 //!
-//! - A message is one JSON object. It is answered when the line on which it ends has ended.
-//! - It may span lines, and a line may hold several. A message and a line have at most 16 MiB.
-//! - Blank lines, white space around a message, CRLF, a byte order mark at the start of a line and a last line without a
-//!   line break are fine.
-//! - What cannot be read gets one warning. Then lines are skipped until one begins with `{`.
-//! - A mistake on a message's first line drops the rest of that line; on a later line, it drops the message.
-//! - An unfinished message ends with a line that ends inside a string, with the input, or before a line that begins with
-//!   `{`. Where a value is due, such a line is a part of the message, unless it is by itself a whole envelope.
+//! - A message is one JSON object. It may span lines, and a line may hold several. It is answered when the line on which
+//!   it ends has ended. What cannot be read is answered with error 12, and so is a list, as a whole.
+//! - An object with a mistake ends where its brackets close. If those of its first line do not, and after a line that
+//!   ends inside a string, lines are skipped until one begins with a bracket and is not indented more than the object.
+//! - An unfinished object also ends before such a line, if no value may come there.
 //!
 //! # Modules
 //!
-//! They are private; `cargo doc --document-private-items` shows them. A message passes them in this order:
+//! For those who change the program: each module imports only from those below it.
 //!
 //! | module | its one job |
 //! | --- | --- |
-//! | `server` | the loop: reads messages, writes replies |
-//! | `input` | finds the messages in the input, and goes on after what is not one |
-//! | `message` | the keys of an envelope and of a body |
-//! | `mistake` | what is wrong with an object that is refused |
+//! | `server` | the loop |
+//! | `reader` | finds objects in the lines, and goes on after what is not one |
+//! | `lines` | reads lines: bounded, numbered, decoded |
 //! | `node` | answers one message |
+//! | `reply` | what replies look like |
+//! | `object` | an object becomes a message, or the reason to refuse it |
+//! | `message` | the keys of messages, and their types |
 //! | `least_connections` | the balancer |
-//! | `reply` | writes a reply |
-//! | `error`, `warning` | what is said of refused requests, and of input that gets no reply |
+//! | `error` | a code and a text; how names and input are quoted |
 
 mod error;
-mod input;
 mod least_connections;
+mod lines;
 mod message;
-mod mistake;
 mod node;
+mod object;
+mod reader;
 mod reply;
 mod server;
-mod warning;
 
 pub use error::{Refusal, quoted};
 pub use least_connections::{Backend, LeastConnections, Report};

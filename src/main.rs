@@ -1,4 +1,4 @@
-//! The program: its arguments, the standard streams, the bound on warnings, and the exit status.
+//! The program: its arguments, the standard streams, and the exit status.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -33,19 +33,17 @@ Ctrl-D ends it.
 
 const VERSION: &str = concat!("least-connections ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// The most warnings that are written. They fit into a pipe, so a caller that never reads them cannot stall the program.
-const MAX_WARNINGS: u64 = 100;
-
 /// What the arguments ask for.
 enum Command {
     Print(&'static str),
-    Serve(Vec<String>),
+    /// With an example of a message that it can answer.
+    Serve(Node, &'static str),
 }
 
 fn main() -> ExitCode {
     let result = match command(std::env::args_os().skip(1)) {
         Ok(Command::Print(page)) => print(page),
-        Ok(Command::Serve(backends)) => converse(backends),
+        Ok(Command::Serve(node, example)) => converse(node, example),
         Err(error) => {
             say(format_args!("{error}; try --help"));
             return ExitCode::from(2);
@@ -61,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the arguments in order. The first that asks for a page, or is a mistake, decides.
+/// Parses the arguments in order. The first that asks for a page, or is a wrong one, decides.
 fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let mut backends = Vec::new();
     let mut options = true;
@@ -78,47 +76,31 @@ fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command>
                 bail!("unknown option {option} (a backend of that name goes after --)")
             }
             "" => bail!("a backend's name is empty"),
-            name if backends.contains(&argument) => {
-                bail!("backend {} is named twice", quoted(name))
-            }
             _ => backends.push(argument),
         }
     }
-    Ok(Command::Serve(backends))
+    let example = match &backends[..] {
+        [] => r#"{"type": "http_request", "msg_id": 1, "active_connections": {"a": 1, "b": 0}}"#,
+        _ => r#"{"type": "http_request", "msg_id": 1}"#,
+    };
+    Ok(Command::Serve(Node::new(backends)?, example))
 }
 
 /// Serves the standard streams.
-fn converse(backends: Vec<String>) -> anyhow::Result<()> {
+fn converse(mut node: Node, example: &str) -> anyhow::Result<()> {
     let input = io::stdin().lock();
     if input.is_terminal() {
-        say(
-            r#"reading messages from the terminal, such as {"type": "http_request", "msg_id": 1} (Ctrl-D ends, --help shows more)"#,
-        );
+        say(format_args!(
+            "reading messages from the terminal, such as {example} (Ctrl-D ends, --help shows more)"
+        ));
     }
-    let mut warnings = 0;
-    serve(
-        &mut Node::new(backends)?,
-        input,
-        io::stdout().lock(),
-        |warning| {
-            warnings += 1;
-            if warnings <= MAX_WARNINGS {
-                say(warning);
-            } else if warnings == MAX_WARNINGS + 1 {
-                say(format_args!(
-                    "{MAX_WARNINGS} warnings so far; further ones are left out"
-                ));
-            }
-        },
-    )
+    Ok(serve(&mut node, input, io::stdout().lock())?)
 }
 
 fn print(page: &str) -> anyhow::Result<()> {
     let mut output = io::stdout().lock();
-    let printed = output
-        .write_all(page.as_bytes())
-        .and_then(|()| output.flush());
-    printed.context("cannot write to standard output")
+    let printed = write!(output, "{page}").and_then(|()| output.flush());
+    printed.context("cannot write output")
 }
 
 /// Writes one line to standard error, in one write. It is dropped if that fails.

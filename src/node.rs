@@ -1,15 +1,15 @@
 //! The node: answers one message.
 
 use std::ops::Deref;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use crate::error::Refusal;
-use crate::least_connections::{LeastConnections, refuse_repeated};
+use crate::error::{Refusal, quoted, refuse_repeated};
+use crate::least_connections::LeastConnections;
 use crate::message::{Body, Message};
-use crate::mistake::{BACKEND, missing};
+use crate::object::{ANY, BACKEND, missing};
 use crate::reply::Reply;
 
-/// A load balancer, and the backends that it was started with.
+/// A load balancer that answers messages.
 #[derive(Debug)]
 pub struct Node {
     /// The backends of the command line. An `init` without `backends` goes back to them.
@@ -18,22 +18,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with these backends. Without any, requests can add backends.
+    /// A node with these backends. Without any, messages name them.
     ///
     /// # Errors
     ///
-    /// [`Refusal::ListedTwice`] if a name repeats.
+    /// If a name repeats.
     pub fn new(backends: Vec<String>) -> Result<Self, Refusal> {
-        let pool = starting_pool(&backends)?;
-        Ok(Self {
-            started_with: backends,
-            pool,
-        })
+        let pool = starting_pool(&backends, [])?;
+        let started_with = backends;
+        Ok(Self { started_with, pool })
     }
 
     /// Answers a message, or says why it is refused. Of several reasons, a malformed message comes first, and an unknown
-    /// algorithm second.
+    /// type or algorithm second.
     pub(crate) fn answer<'a>(&'a mut self, message: &'a Message) -> Result<Reply<'a>, Refusal> {
+        const TYPES: &str = "init, http_request, request_complete, drain, resume, stats and echo";
         let body = message.body.as_ref().map_err(Clone::clone)?;
         match &*body.kind {
             "init" => self.init(body),
@@ -41,10 +40,8 @@ impl Node {
             "request_complete" => {
                 self.change("request_complete_ok", body, LeastConnections::complete)
             }
-            "drain" => self.change("drain_ok", body, |pool, name| pool.set_draining(name, true)),
-            "resume" => self.change("resume_ok", body, |pool, name| {
-                pool.set_draining(name, false)
-            }),
+            "drain" => self.change("drain_ok", body, |lb, name| lb.set_draining(name, true)),
+            "resume" => self.change("resume_ok", body, |lb, name| lb.set_draining(name, false)),
             "stats" => Ok(Reply {
                 kind: "stats_ok",
                 backends: Some(self.pool.backends()),
@@ -52,24 +49,27 @@ impl Node {
             }),
             "echo" => Ok(Reply {
                 kind: "echo_ok",
-                echo: Some(body.echo.ok_or_else(|| missing("echo", "any JSON value"))?),
+                echo: Some(body.echo.ok_or_else(|| missing("echo", ANY))?),
                 ..Reply::default()
             }),
-            unknown => Err(Refusal::UnknownType(unknown.to_owned())),
+            unknown => {
+                let name = quoted(unknown);
+                let text = format!("unknown message type {name}: the known ones are {TYPES}");
+                Err(Refusal { code: 10, text })
+            }
         }
     }
 
     fn init(&mut self, body: &Body) -> Result<Reply<'_>, Refusal> {
-        let ids = body.node_ids.iter().flatten().map(Deref::deref);
-        refuse_repeated("node_ids", ids.clone())?;
-        let pool = match &body.backends {
+        let node_ids = body.node_ids.iter().flatten().map(Deref::deref);
+        refuse_repeated("node_ids", node_ids.clone())?;
+        let others = node_ids.filter(|id| Some(*id) != body.node_id.as_deref());
+        let mut pool = match &body.backends {
             Some(names) => LeastConnections::configured(names.iter().map(Deref::deref))?,
-            None if self.started_with.is_empty() && body.node_ids.is_some() => {
-                LeastConnections::guessed(ids.filter(|id| Some(*id) != body.node_id.as_deref()))
-            }
-            None => starting_pool(&self.started_with)?,
+            None => starting_pool(&self.started_with, others)?,
         };
         check_algorithm(body)?;
+        pool.report(body.report().unwrap_or_default())?;
         self.pool = pool;
         Ok(Reply {
             kind: "init_ok",
@@ -79,7 +79,7 @@ impl Node {
 
     fn route(&mut self, body: &Body) -> Result<Reply<'_>, Refusal> {
         check_algorithm(body)?;
-        let report = body.active_connections.as_ref().map(|report| &*report.0);
+        let report = body.report();
         let chosen = self.pool.route(report.unwrap_or_default(), now())?;
         let backends = self.pool.backends();
         Ok(Reply {
@@ -110,9 +110,13 @@ impl Node {
     }
 }
 
-fn starting_pool(backends: &[String]) -> Result<LeastConnections, Refusal> {
+/// The pool of the command line, or else of the other nodes.
+fn starting_pool<'a>(
+    backends: &[String],
+    others: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Result<LeastConnections, Refusal> {
     match backends {
-        [] => Ok(LeastConnections::open()),
+        [] => LeastConnections::open(others),
         names => LeastConnections::configured(names.iter().map(Deref::deref)),
     }
 }
@@ -120,14 +124,16 @@ fn starting_pool(backends: &[String]) -> Result<LeastConnections, Refusal> {
 fn check_algorithm(body: &Body) -> Result<(), Refusal> {
     match body.algorithm.as_deref() {
         None | Some("least-connections") => Ok(()),
-        Some(unknown) => Err(Refusal::UnknownAlgorithm(unknown.to_owned())),
+        Some(unknown) => {
+            let name = quoted(unknown);
+            let text = format!(r#"unknown algorithm {name}: the only one is "least-connections""#);
+            Err(Refusal { code: 10, text })
+        }
     }
 }
 
 /// Milliseconds since the Unix epoch, or 0 if the clock is set to an earlier time.
 fn now() -> u64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = UNIX_EPOCH.elapsed().unwrap_or_default();
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

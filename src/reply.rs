@@ -2,6 +2,8 @@
 //!
 //! Keys are constants, written with what surrounds them. Values go through `serde_json`.
 
+use std::mem;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -24,13 +26,13 @@ pub struct Reply<'a> {
     pub text: Option<String>,
 }
 
-/// Appends the reply to a message, as one line: an envelope to its sender, or a bare body if it has no address.
+/// Writes the reply to a message into `to`, as one line: an envelope to its sender, or a bare body if it has no address.
 pub fn write(to: &mut Vec<u8>, message: &Message, answer: Result<Reply, Refusal>) {
-    let start = to.len();
+    to.clear();
     let body = answer.unwrap_or_else(|refusal| Reply {
         kind: "error",
-        code: Some(refusal.code()),
-        text: Some(refusal.to_string()),
+        code: Some(refusal.code),
+        text: Some(refusal.text),
         ..Reply::default()
     });
     if let Some((src, dest)) = &message.address {
@@ -42,7 +44,7 @@ pub fn write(to: &mut Vec<u8>, message: &Message, answer: Result<Reply, Refusal>
     } else {
         write_body(to, message.msg_id, &body);
     }
-    put_on_one_line(to, start);
+    put_on_one_line(to);
     to.push(b'\n');
 }
 
@@ -63,11 +65,8 @@ fn write_body(to: &mut Vec<u8>, in_reply_to: Option<u64>, body: &Reply) {
         to.extend_from_slice(br#", "backends": {"#);
         for (index, backend) in backends.iter().enumerate() {
             write_json(to, if index == 0 { "" } else { ", " }, &*backend.name);
-            write_json(
-                to,
-                r#": {"active_connections": "#,
-                &backend.active_connections,
-            );
+            let active = backend.active_connections;
+            write_json(to, r#": {"active_connections": "#, &active);
             write_json(to, r#", "total_requests": "#, &backend.total_requests);
             write_json(to, r#", "last_used": "#, &backend.last_used);
             write_json(to, r#", "draining": "#, &backend.draining);
@@ -93,19 +92,17 @@ fn write_json(to: &mut Vec<u8>, before: &str, value: &(impl Serialize + ?Sized))
     serde_json::to_writer(to, value).expect("writing to memory cannot fail");
 }
 
-/// Takes the line breaks out of a reply: `\n` and `\r` between the tokens of an echo, U+2028 and U+2029 in any string.
-fn put_on_one_line(to: &mut Vec<u8>, start: usize) {
-    // The first byte of U+2028 and U+2029 is 0xE2. Unlike `any`, `fold` is vectorized.
-    let is_special = |byte| matches!(byte, b'\n' | b'\r' | 0xE2);
-    if to[start..]
-        .iter()
-        .fold(false, |any, byte| any | is_special(*byte))
-    {
-        let reply = String::from_utf8(to.split_off(start)).expect("`serde_json` writes UTF-8");
+/// Takes the line breaks out of a reply: `\n` and `\r` between the tokens of an echo, and in any string the characters
+/// that some readers of lines take for a line break.
+fn put_on_one_line(to: &mut Vec<u8>) {
+    // The first byte of U+0085 is 0xC2, that of U+2028 and U+2029 is 0xE2. Unlike `any`, `fold` is vectorized.
+    let is_special = |byte| matches!(byte, b'\n' | b'\r' | 0xC2 | 0xE2);
+    if to.iter().fold(false, |any, byte| any | is_special(*byte)) {
+        let reply = String::from_utf8(mem::take(to)).expect("`serde_json` writes UTF-8");
         let reply = reply.replace(['\n', '\r'], " ");
-        let reply = reply
-            .replace('\u{2028}', r"\u2028")
-            .replace('\u{2029}', r"\u2029");
-        to.extend_from_slice(reply.as_bytes());
+        let reply = reply.replace('\u{85}', r"\u0085");
+        let reply = reply.replace('\u{2028}', r"\u2028");
+        let reply = reply.replace('\u{2029}', r"\u2029");
+        *to = reply.into_bytes();
     }
 }

@@ -1,50 +1,57 @@
-//! The loop: reads messages, writes replies, and holds nothing back while it waits.
+//! The loop: reads lines, answers the messages in them, writes the replies.
 
-use std::io::{BufReader, Read, Write};
+use std::cell::RefCell;
+use std::io::{self, BufReader, BufWriter, Read, Write};
 
-use anyhow::Context;
-
-use crate::input::Messages;
+use crate::lines::Lines;
+use crate::message::Message;
 use crate::node::Node;
+use crate::reader::Reader;
 use crate::reply;
 
 /// The size of the buffers: what a pipe holds.
 const BUFFER_SIZE: usize = 64 << 10;
 
-/// Answers the messages on `input` until it ends: writes replies to `output`, and passes warnings to `warn`.
+/// Answers the messages on `input` until it ends. Writes the replies to `output`.
 ///
 /// # Errors
 ///
-/// If `input` cannot be read, or `output` cannot be written.
-pub fn serve(
-    node: &mut Node,
-    input: impl Read,
-    mut output: impl Write,
-    mut warn: impl FnMut(&str),
-) -> anyhow::Result<()> {
-    let mut input = BufReader::with_capacity(BUFFER_SIZE, input);
-    let mut messages = Messages::default();
-    let mut replies = Vec::new();
-    let mut flush = |replies: &mut Vec<u8>| {
-        let written = output.write_all(replies).and_then(|()| output.flush());
-        replies.clear();
-        written.context("cannot write replies")
-    };
-    while !messages.is_at_end {
-        // While this waits for a line, its sender may be waiting for a reply.
-        messages.read_line(&mut input, || flush(&mut replies))?;
-        while let Some(found) = messages.next() {
-            match found {
-                Ok(message) => reply::write(&mut replies, &message, node.answer(&message)),
-                Err(warning) => {
-                    flush(&mut replies)?;
-                    warn(&warning);
-                }
-            }
-            if replies.len() >= BUFFER_SIZE {
-                flush(&mut replies)?;
-            }
-        }
+/// If `input` cannot be read, or `output` cannot be written. The error has the kind of the one that caused it, and says
+/// which of the two failed.
+pub fn serve(node: &mut Node, input: impl Read, output: impl Write) -> io::Result<()> {
+    let output = &RefCell::new(BufWriter::with_capacity(BUFFER_SIZE, output));
+    let input = Flushing { input, output };
+    let mut lines = Lines::new(BufReader::with_capacity(BUFFER_SIZE, input));
+    let mut reply = Vec::new();
+    let mut reader = Reader::new(|message: Message| {
+        reply::write(&mut reply, &message, node.answer(&message));
+        let written = output.borrow_mut().write_all(&reply);
+        written.map_err(failed("cannot write output"))
+    });
+    while let Some(line) = lines.read()? {
+        reader.read(&line)?;
     }
-    flush(&mut replies)
+    reader.end()?;
+    let flushed = output.borrow_mut().flush();
+    flushed.map_err(failed("cannot write output"))
+}
+
+/// An input that flushes the replies before it is read: while it waits, its sender may be waiting for them.
+struct Flushing<'a, R, W: Write> {
+    input: R,
+    output: &'a RefCell<BufWriter<W>>,
+}
+
+impl<R: Read, W: Write> Read for Flushing<'_, R, W> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let flushed = self.output.borrow_mut().flush();
+        flushed.map_err(failed("cannot write output"))?;
+        let read = self.input.read(into);
+        read.map_err(failed("cannot read the input"))
+    }
+}
+
+/// Adds what failed to an error.
+fn failed(what: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }

@@ -1,149 +1,90 @@
-//! Whether least connections pays: a simulation of it and of round robin, for the table in the README.
+//! Whether least connections pays: a simulation of it and of round robin, for the figures in the README.
 //!
-//! The program itself decides, but the clock is the test's own, so nothing sleeps. Requests arrive at random. A backend
-//! serves one request at a time, in the order in which it got them. Both rules get the same requests.
+//! The clock is the simulation's own, so nothing sleeps. Requests arrive at random. A backend serves one request at a time,
+//! in the order in which it got them. Both rules get the same requests.
+#![expect(clippy::cast_precision_loss, reason = "two digits are shown")]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{BufRead, BufReader, BufWriter, Write as _};
-use std::process::{ChildStdin, ChildStdout};
 use std::time::Duration;
 
-use serde_json::Value;
+use least_connections::LeastConnections;
 
-use crate::support::{Random, start};
+use crate::support::Random;
 
 const README: &str = include_str!("../../README.md");
 
 const BACKENDS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
-/// How many of the ten are busy on average: a load of 70 %.
-const BUSY: u32 = 7;
+/// What is simulated: how long a request takes, each with the same chance; how much of what the backends can do is asked of
+/// them, in percent; how many requests; and a backend at which each of them takes three times as long.
+struct Setting<'a>(&'a [u64], u32, usize, Option<usize>);
 
-struct Request {
-    arrival: Duration,
-    duration: Duration,
+/// How long each request takes from its arrival to its end, the quickest first, and how many each backend got.
+struct Outcome {
+    times: Vec<Duration>,
+    counts: [usize; BACKENDS.len()],
 }
 
-/// Random requests. Each of the durations has the same chance.
-fn requests(durations: &[Duration], count: usize) -> Vec<Request> {
-    let mean_gap = mean(durations) / BUSY;
-    // The ratios of the seeds up to 59 are within a quarter of this one's.
-    let mut random = Random(0);
-    let mut now = Duration::ZERO;
-    let mut requests = Vec::new();
-    for _ in 0..count {
-        // Gaps between independent arrivals are distributed exponentially. The 1 keeps the logarithm finite.
-        let uniform = (f64::from((random.next() >> 32) as u32) + 1.0) / 2_f64.powi(32);
-        now += mean_gap.mul_f64(-uniform.ln());
-        requests.push(Request {
-            arrival: now,
-            duration: *random.pick(durations),
-        });
-    }
-    requests
-}
-
-fn mean(durations: &[Duration]) -> Duration {
-    let count = u32::try_from(durations.len()).expect("they are few enough");
-    durations.iter().sum::<Duration>() / count
-}
-
-/// How long each request takes from its arrival to its end, the quickest first.
-///
-/// `route` chooses a backend. It is passed the backends of the requests that have ended since the last choice.
-fn simulate(requests: &[Request], mut route: impl FnMut(&[usize]) -> usize) -> Vec<Duration> {
-    let mut times = Vec::new();
-    let mut free_at = [Duration::ZERO; BACKENDS.len()];
-    let mut ends = BinaryHeap::new();
-    for request in requests {
-        let mut ended = Vec::new();
-        while let Some(&Reverse((end, backend))) = ends.peek() {
-            if end > request.arrival {
-                break;
+impl Setting<'_> {
+    /// `route` chooses a backend. It is passed the backends of the requests that have ended since the last choice.
+    fn simulate(&self, mut route: impl FnMut(&[usize]) -> usize) -> Outcome {
+        let Self(durations, load, requests, slow) = *self;
+        let mean = durations.iter().sum::<u64>() as f64 / durations.len() as f64;
+        let mean_gap = mean / BACKENDS.len() as f64 * 100.0 / f64::from(load);
+        // The ratios of the seeds up to 59 are within a quarter of this one's.
+        let mut random = Random(0);
+        let mut arrival = Duration::ZERO;
+        let mut free_at = [Duration::ZERO; BACKENDS.len()];
+        let mut ends = BinaryHeap::new();
+        let (mut times, mut counts) = (Vec::new(), [0; BACKENDS.len()]);
+        for _ in 0..requests {
+            // Gaps between independent arrivals are distributed exponentially. The 1 keeps the logarithm finite.
+            let uniform = (f64::from((random.next() >> 32) as u32) + 1.0) / 2_f64.powi(32);
+            arrival += Duration::from_secs_f64(mean_gap / 1000.0 * -uniform.ln());
+            let duration = Duration::from_millis(*random.pick(durations));
+            let mut ended = Vec::new();
+            while ends.peek().is_some_and(|Reverse((end, _))| *end <= arrival) {
+                ended.extend(ends.pop().map(|Reverse((_, backend))| backend));
             }
-            ends.pop();
-            ended.push(backend);
+            let backend = route(&ended);
+            let factor = if slow == Some(backend) { 3 } else { 1 };
+            free_at[backend] = arrival.max(free_at[backend]) + factor * duration;
+            ends.push(Reverse((free_at[backend], backend)));
+            times.push(free_at[backend].saturating_sub(arrival));
+            counts[backend] += 1;
         }
-        let backend = route(&ended);
-        let wait = free_at[backend].saturating_sub(request.arrival);
-        let time = wait + request.duration;
-        free_at[backend] = request.arrival + time;
-        ends.push(Reverse((free_at[backend], backend)));
-        times.push(time);
-    }
-    times.sort_unstable();
-    times
-}
-
-/// The pipes of the running program.
-struct Node {
-    stdin: BufWriter<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Node {
-    /// Completes the requests that have ended, and routes the next.
-    fn route(&mut self, ended: &[usize]) -> usize {
-        for &backend in ended {
-            let name = BACKENDS[backend];
-            self.send(&format!(
-                r#"{{"type": "request_complete", "backend": "{name}"}}"#
-            ));
-        }
-        self.send(r#"{"type": "http_request"}"#);
-        // One flush for all of them saves time.
-        self.stdin.flush().expect("the program reads");
-        for &backend in ended {
-            assert_eq!(self.reply(), backend);
-        }
-        self.reply()
+        times.sort_unstable();
+        Outcome { times, counts }
     }
 
-    fn send(&mut self, message: &str) {
-        writeln!(self.stdin, "{message}").expect("the program reads");
+    fn round_robin(&self) -> Outcome {
+        let mut turns = (0..BACKENDS.len()).cycle();
+        self.simulate(|_| turns.next().expect("a cycle has no end"))
     }
 
-    /// The backend that the next reply names. (An error names none.)
-    fn reply(&mut self) -> usize {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("it is UTF-8");
-        let reply: Value = serde_json::from_str(&line).expect("it is JSON");
-        let index = BACKENDS.iter().position(|name| reply["backend"] == *name);
-        index.unwrap_or_else(|| panic!("no backend in {line}"))
+    fn least_connections(&self) -> Outcome {
+        let mut balancer = LeastConnections::configured(BACKENDS).expect("no name repeats");
+        self.simulate(|ended| {
+            for &backend in ended {
+                balancer
+                    .complete(BACKENDS[backend])
+                    .expect("it was routed there");
+            }
+            balancer.route(&[], 0).expect("none is draining")
+        })
     }
 }
 
-/// A row of the README's table: the same requests under both rules.
-fn row(name: &str, durations: &[Duration], count: usize) -> String {
-    let requests = requests(durations, count);
+impl Outcome {
+    fn mean(&self) -> f64 {
+        let sum: Duration = self.times.iter().sum();
+        sum.as_secs_f64() / self.times.len() as f64
+    }
 
-    let mut turns = (0..BACKENDS.len()).cycle();
-    let round_robin = simulate(&requests, |_| turns.next().expect("a cycle has no end"));
-
-    let mut child = start(&BACKENDS);
-    let mut node = Node {
-        stdin: BufWriter::new(child.stdin.take().expect("it is piped")),
-        stdout: BufReader::new(child.stdout.take().expect("it is piped")),
-    };
-    let least_connections = simulate(&requests, |ended| node.route(ended));
-    drop(node);
-    child.wait().expect("it ends");
-
-    let means = compare(mean(&round_robin), mean(&least_connections));
-    let last = count * 99 / 100;
-    let percentiles = compare(round_robin[last], least_connections[last]);
-    format!("| {name} | {means} | {percentiles} |\n")
-}
-
-fn compare(round_robin: Duration, least_connections: Duration) -> String {
-    let milliseconds = |time: Duration| two_digits(time.as_secs_f64() * 1000.0);
-    format!(
-        "{} ms | {} ms | {}",
-        milliseconds(round_robin),
-        milliseconds(least_connections),
-        two_digits(round_robin.div_duration_f64(least_connections)),
-    )
+    fn percentile_99(&self) -> f64 {
+        self.times[self.times.len() * 99 / 100].as_secs_f64()
+    }
 }
 
 /// The number rounded to two digits: 0.96, 1.4, 54, 5100.
@@ -152,25 +93,66 @@ fn two_digits(number: f64) -> f64 {
     rounded.parse().expect("it is a number")
 }
 
+fn milliseconds(seconds: f64) -> String {
+    format!("{} ms", two_digits(seconds * 1000.0))
+}
+
+/// The README says this, wherever its lines break.
+#[track_caller]
+fn assert_in_readme(sentence: &str) {
+    let readme: Vec<_> = README.split_whitespace().collect();
+    assert!(readme.join(" ").contains(sentence), "measured: {sentence}");
+}
+
 #[test]
 fn the_readme_says_how_much_least_connections_gains() {
-    let ms = Duration::from_millis;
-    let mut one_in_20 = [ms(10); 20];
-    one_in_20[0] = ms(1000);
-    let measured = [
-        "| requests take | mean: round robin | least connections | ratio \
-         | 99th percentile: round robin | least connections | ratio |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
-        &row("50 ms", &[ms(50)], 20_000),
-        &row("10 or 100 ms", &[ms(10), ms(100)], 20_000),
+    let mut one_in_20 = [10; 20];
+    one_in_20[0] = 1000;
+    for (name, durations, requests) in [
+        ("50 ms", &[50][..], 20_000),
+        ("10 or 100 ms", &[10, 100], 20_000),
         // Its 99th percentile depends on rare crowds. With 20,000 requests, another seed would change it by half.
-        &row("10 ms, 1 in 20 takes 1000 ms", &one_in_20, 200_000),
-    ]
-    .concat();
+        ("10 ms, 1 in 20 takes 1000 ms", &one_in_20, 200_000),
+    ] {
+        let setting = Setting(durations, 70, requests, None);
+        let (one, other) = (setting.round_robin(), setting.least_connections());
+        let [means, percentiles] = [Outcome::mean, Outcome::percentile_99].map(|figure| {
+            let (one, other) = (figure(&one), figure(&other));
+            let ratio = two_digits(one / other);
+            format!("{} | {} | {ratio}", milliseconds(one), milliseconds(other))
+        });
+        assert_in_readme(&format!("| {name} | {means} | {percentiles} |"));
+    }
+}
 
-    let mut sections = README.split("\n## ");
-    let section = sections.find(|section| section.starts_with("How it decides"));
-    let lines = section.expect("it is there").split_inclusive('\n');
-    let shown: String = lines.filter(|line| line.starts_with('|')).collect();
-    assert!(shown == measured, "measured:\n{measured}");
+#[test]
+fn the_readme_says_what_the_load_changes() {
+    let [low, middle, high] = [30, 50, 90].map(|load| {
+        let setting = Setting(&[10, 100], load, 20_000, None);
+        setting.round_robin().mean() / setting.least_connections().mean()
+    });
+    assert_in_readme(&format!(
+        "the ratio of the means is {low:.1} at a load of 30 %, {middle:.1} at 50 % and {high:.1} at 90 %"
+    ));
+    let [first, tenth] = [5, 10].map(|load| {
+        let outcome = Setting(&[50], load, 20_000, None).least_connections();
+        outcome.counts[0] * 100 / 20_000
+    });
+    assert_in_readme(&format!(
+        "at a load of 5 %, {first} % of all requests go to the first, and at 10 %, {tenth} %"
+    ));
+}
+
+#[test]
+fn the_readme_says_what_a_slow_backend_does() {
+    let setting = |requests, slow| Setting(&[50], 70, requests, Some(slow));
+    let [half, whole] = [20_000, 40_000].map(|requests| setting(requests, 0).round_robin().mean());
+    assert_in_readme(&format!(
+        "the mean is {half:.0} s after 20,000 requests and {whole:.0} s after 40,000"
+    ));
+    let [first, last] = [0, 9].map(|slow| setting(40_000, slow).least_connections().mean());
+    let [first, last] = [first, last].map(milliseconds);
+    assert_in_readme(&format!(
+        "{first} if it is the first in the pool and {last} if it is the last"
+    ));
 }

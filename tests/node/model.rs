@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::mem;
 
 use serde::Serialize;
 
@@ -29,21 +30,6 @@ fn request(kind: &'static str, backend: Option<Name>) -> Request {
         kind,
         backend,
         ..Request::default()
-    }
-}
-
-fn init(backends: Option<&[Name]>, node_ids: Option<&[Name]>) -> Request {
-    Request {
-        backends: backends.map(<[_]>::to_vec),
-        node_ids: node_ids.map(<[_]>::to_vec),
-        ..request("init", None)
-    }
-}
-
-fn http_request(active_connections: Option<Report>) -> Request {
-    Request {
-        active_connections,
-        ..request("http_request", None)
     }
 }
 
@@ -77,7 +63,7 @@ fn object<T: Display>(entries: impl IntoIterator<Item = (Name, T)>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Backend {
     name: Name,
     active: u64,
@@ -85,19 +71,16 @@ struct Backend {
     draining: bool,
 }
 
-fn new_backend(name: Name) -> Backend {
-    Backend {
-        name,
-        ..Backend::default()
+impl Backend {
+    fn new(name: Name) -> Self {
+        let (active, total, draining) = (0, 0, false);
+        Self {
+            name,
+            active,
+            total,
+            draining,
+        }
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum Pool {
-    Configured,
-    #[default]
-    Open,
-    Guessed,
 }
 
 /// The `type` of a reply and its fields after `in_reply_to`, or the code of an error.
@@ -106,7 +89,7 @@ type Answer = Result<(&'static str, String), u16>;
 #[derive(Debug, Clone, Default)]
 struct Model {
     command_line: Vec<Name>,
-    pool: Pool,
+    is_open: bool,
     backends: Vec<Backend>,
 }
 
@@ -133,20 +116,21 @@ impl Model {
             return Err(10);
         }
         match request.kind {
-            "init" => Ok(self.init(request)),
+            "init" => self.init(request),
             "http_request" => self.http_request(request.active_connections.as_deref()),
             "request_complete" => {
                 let backend = self.find(request.backend)?;
                 backend.active = backend.active.checked_sub(1).ok_or(22u16)?;
                 Ok(("request_complete_ok", self.with_counts(request.backend)))
             }
-            "drain" => {
-                self.find(request.backend)?.draining = true;
-                Ok(("drain_ok", self.with_counts(request.backend)))
-            }
-            "resume" => {
-                self.find(request.backend)?.draining = false;
-                Ok(("resume_ok", self.with_counts(request.backend)))
+            kind @ ("drain" | "resume") => {
+                self.find(request.backend)?.draining = kind == "drain";
+                let ok = if kind == "drain" {
+                    "drain_ok"
+                } else {
+                    "resume_ok"
+                };
+                Ok((ok, self.with_counts(request.backend)))
             }
             "stats" => Ok(("stats_ok", self.stats())),
             "echo" => Ok(("echo_ok", r#", "echo": [1.0]"#.to_owned())),
@@ -154,34 +138,38 @@ impl Model {
         }
     }
 
-    fn init(&mut self, request: &Request) -> (&'static str, String) {
-        let command_line = &self.command_line[..];
-        let (pool, names) = match (&request.backends, command_line, &request.node_ids) {
-            (Some(backends), _, _) => (Pool::Configured, backends.clone()),
-            (None, [], None) => (Pool::Open, Vec::new()),
-            (None, [], Some(ids)) => {
-                let others = ids.iter().filter(|id| Some(**id) != request.node_id);
-                (Pool::Guessed, others.copied().collect())
-            }
-            (None, _, _) => (Pool::Configured, command_line.to_vec()),
+    fn init(&mut self, request: &Request) -> Answer {
+        self.is_open = request.backends.is_none() && self.command_line.is_empty();
+        let others = request.node_ids.iter().flatten().copied();
+        let names = match &request.backends {
+            Some(backends) => backends.clone(),
+            None if self.is_open => others.filter(|id| Some(*id) != request.node_id).collect(),
+            None => self.command_line.clone(),
         };
-        self.pool = pool;
-        self.backends = names.into_iter().map(new_backend).collect();
-        ("init_ok", String::new())
+        self.backends = names.into_iter().map(Backend::new).collect();
+        self.report(request.active_connections.as_deref().unwrap_or_default())?;
+        Ok(("init_ok", String::new()))
+    }
+
+    fn report(&mut self, counts: &[(Name, &str)]) -> Result<(), u16> {
+        if self.is_open && !counts.is_empty() {
+            let mut before = mem::take(&mut self.backends);
+            for (name, _) in counts {
+                if self.find(Some(name)).is_err() {
+                    let known = before.iter().position(|backend| backend.name == *name);
+                    self.backends
+                        .push(known.map_or(Backend::new(name), |at| before.remove(at)));
+                }
+            }
+        }
+        for (name, count) in counts {
+            self.find(Some(name))?.active = count.parse().expect("it is a count");
+        }
+        Ok(())
     }
 
     fn http_request(&mut self, report: Option<&[(Name, &str)]>) -> Answer {
-        let counts = report.unwrap_or_default();
-        if self.pool == Pool::Guessed && !counts.is_empty() {
-            self.backends.clear();
-            self.pool = Pool::Open;
-        }
-        for (name, count) in counts {
-            if self.pool == Pool::Open && self.find(Some(name)).is_err() {
-                self.backends.push(new_backend(name));
-            }
-            self.find(Some(name))?.active = count.parse().expect("it is a count");
-        }
+        self.report(report.unwrap_or_default())?;
         let mut available: Vec<_> = self.backends.iter_mut().collect();
         available.retain(|backend| !backend.draining);
         // A stable sort: of backends with the same count, the first stays first.
@@ -242,7 +230,7 @@ fn difference(command_line: &[Name], requests: &[Request]) -> Option<(usize, Str
         ..Model::default()
     };
     // The program starts as after an `init` with nothing in it.
-    model.init(&init(None, None));
+    model.init(&request("init", None)).expect("it is right");
     for (index, request) in requests.iter().enumerate() {
         let expected = model.reply(index, request);
         let reply = replies.next().unwrap_or_default();
@@ -251,40 +239,25 @@ fn difference(command_line: &[Name], requests: &[Request]) -> Option<(usize, Str
             return Some((index, format!("model:   {expected}\nprogram: {reply}")));
         }
     }
-    let end = (replies.next(), output.warnings.as_str(), output.status);
+    let end = (replies.next(), output.errors.as_str(), output.status);
     (end != (None, "", Some(0))).then(|| (requests.len(), format!("at the end: {end:?}")))
 }
 
-/// Checks that the program replies as the model does. Fails with a short conversation in which they differ.
-#[track_caller]
-fn assert_same(command_line: &[Name], requests: &[Request]) {
-    if let Some((index, _)) = difference(command_line, requests) {
-        let failing = &requests[..requests.len().min(index + 1)];
-        let short = shortest(failing, |part| difference(command_line, part).is_some());
-        let (_, difference) = difference(command_line, &short).expect("it still fails");
-        let input = lines(&short);
-        panic!("command line {command_line:?}\n{input}{difference}");
-    }
-}
-
-/// A conversation about a few backends or up to 54, with mistakes in it.
+/// A conversation about some backends, with mistakes in it.
 fn random_conversation(random: &mut Random, length: usize) -> Vec<Request> {
-    const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST\"\\\u{1}\n é😀";
-    const LONGER: &str = "api-1 api-2 api-10 node-1.example.org node-2.example.org ";
-    let characters = CHARACTERS.split_inclusive(|_| true);
-    let mut known: Vec<Name> = characters.chain(LONGER.split(' ')).collect();
-    let first = random.below(known.len());
-    known.rotate_left(first);
-    let most = *random.pick(&[3, 50]);
-    known.truncate(2 + random.below(most));
+    const NAMES: &str = "a|b|c|d||api-1|api-10|api-2|\"|\\\n\u{1}|é😀| a";
+    let mut known: Vec<Name> = NAMES.split('|').collect();
+    known.rotate_left(random.below(12));
+    known.truncate(2 + random.below(11));
     let pool = &known[..=random.below(known.len())];
     let twice = &[known[0], known[1], known[0]];
     let lists: [Option<&[Name]>; 6] = [None, None, Some(pool), Some(pool), Some(&[]), Some(twice)];
-    let mut requests = vec![request("stats", None), init(None, Some(pool))];
+    let mut requests = vec![request("init", None)];
+    requests[0].node_ids = Some(pool.to_vec());
     while requests.len() < length {
         let backend = Some(*random.pick(&known));
         let mut request = match random.below(200) {
-            0..3 => init(*random.pick(&lists), *random.pick(&lists)),
+            0..3 => request("init", None),
             3 => request("nonsense", None),
             4 => request("echo", None),
             5 => request("request_complete", None),
@@ -292,22 +265,31 @@ fn random_conversation(random: &mut Random, length: usize) -> Vec<Request> {
             20..30 => request("drain", backend),
             30..40 => request("resume", backend),
             40..95 => request("request_complete", backend),
-            95..160 => http_request(None),
-            160..165 => http_request(Some(random_report(random, &known))),
-            _ => http_request(Some(random_report(random, pool))),
+            _ => request("http_request", None),
         };
+        let chance = random.below(20);
         if request.kind == "init" {
+            request.backends = random.pick(&lists).map(<[_]>::to_vec);
+            request.node_ids = random.pick(&lists).map(<[_]>::to_vec);
             request.node_id = *random.pick(&[None, backend]);
         }
-        if ["init", "http_request"].contains(&request.kind) && random.below(20) == 0 {
-            request.algorithm = Some(*random.pick(&["random", "least-connections"]));
+        if ["init", "http_request"].contains(&request.kind) {
+            let names = if chance == 0 { &known } else { pool };
+            let report = random_report(random, names);
+            request.active_connections = (random.below(3) == 0).then_some(report);
+            let right = Some("least-connections");
+            request.algorithm = *random.pick(&[
+                None,
+                right,
+                if chance == 1 { Some("random") } else { right },
+            ]);
         }
         requests.push(request);
     }
     requests
 }
 
-/// A report of some of the names, mostly in order or in reverse, now and then with a name twice or a mistake.
+/// A report of some of the names, in order or not, now and then with a name twice or a mistake.
 fn random_report(random: &mut Random, names: &[Name]) -> Report {
     let mut report: Report = names.iter().map(|name| (*name, "0")).collect();
     report.retain(|_| random.below(3) > 0);
@@ -319,7 +301,7 @@ fn random_report(random: &mut Random, names: &[Name]) -> Report {
             0 => last.0 = first.0,
             1 => last.1 = *random.pick(&["-1", "1.0", "null", "9007199254740992", "\"1\""]),
             2 => last.1 = "9007199254740991",
-            3..10 => std::mem::swap(first, last),
+            3..10 => mem::swap(first, last),
             10..20 => report.reverse(),
             _ => {}
         }
@@ -331,6 +313,15 @@ fn random_report(random: &mut Random, names: &[Name]) -> Report {
 fn random_conversations_match_the_model() {
     for seed in 0..300 {
         let command_line: &[Name] = if seed % 5 == 0 { &["d", "b"] } else { &[] };
-        assert_same(command_line, &random_conversation(&mut Random(seed), 1000));
+        let requests = random_conversation(&mut Random(seed), 1000);
+        if let Some((index, _)) = difference(command_line, &requests) {
+            let failing = &requests[..requests.len().min(index + 1)];
+            let short = shortest(failing, |part| difference(command_line, part).is_some());
+            let (_, difference) = difference(command_line, &short).expect("it still fails");
+            panic!(
+                "command line {command_line:?}\n{}{difference}",
+                lines(&short)
+            );
+        }
     }
 }

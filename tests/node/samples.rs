@@ -2,38 +2,23 @@
 
 use crate::support::assert_replies;
 
-#[test]
-fn the_first_sample_routes_to_the_fewest_connections() {
-    assert_replies(
-        &[],
-        include_str!("../samples/fewest-connections.jsonl"),
-        include_str!("../samples/fewest-connections.expected.jsonl"),
-    );
+macro_rules! sample {
+    ($name:ident, $pool:expr, $input:literal, $replies:literal) => {
+        #[test]
+        fn $name() {
+            let [input, replies] = [
+                include_str!(concat!("../samples/", $input)),
+                include_str!(concat!("../samples/", $replies)),
+            ];
+            assert_replies($pool, input, replies);
+        }
+    };
 }
 
-#[test]
-fn the_second_sample_is_pretty_printed_and_breaks_a_tie() {
-    assert_replies(
-        &[],
-        include_str!("../samples/tie.json"),
-        include_str!("../samples/tie.expected.jsonl"),
-    );
-}
+const API: &[&str] = &["api-1", "api-2", "api-3"];
+const BACKEND: &[&str] = &["backend-1", "backend-2", "backend-3"];
 
-#[test]
-fn the_examples_in_the_prose_are_bare_bodies() {
-    assert_replies(
-        &["api-1", "api-2", "api-3"],
-        include_str!("../samples/bare-bodies.jsonl"),
-        include_str!("../samples/bare-bodies.expected.jsonl"),
-    );
-}
-
-#[test]
-fn a_fourth_request_goes_to_the_backend_that_is_free_again() {
-    assert_replies(
-        &["backend-1", "backend-2", "backend-3"],
-        include_str!("../samples/why.jsonl"),
-        include_str!("../samples/why.expected.jsonl"),
-    );
-}
+sample! { the_first_goes_to_the_fewest, &[], "fewest-connections.jsonl", "fewest-connections.expected.jsonl" }
+sample! { the_second_is_pretty_printed, &[], "tie.json", "tie.expected.jsonl" }
+sample! { the_examples_in_the_prose_are_bare, API, "bare-bodies.jsonl", "bare-bodies.expected.jsonl" }
+sample! { the_fourth_request_goes_to_the_free_backend, BACKEND, "why.jsonl", "why.expected.jsonl" }

@@ -1,0 +1,78 @@
+//! Lines: reads them one after another, with a bound on their length, numbered and decoded.
+
+use std::io::{self, BufRead};
+use std::str;
+
+/// The most bytes of a line without its line break, and of a message; and why a longer one cannot be read.
+pub const MAX_LENGTH: usize = 16 << 20;
+pub const TOO_LONG: &str = "longer than 16 MiB";
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The lines of an input.
+pub struct Lines<R> {
+    input: R,
+    /// The line last read, or the beginning of one that is too long.
+    bytes: Vec<u8>,
+    number: u64,
+    is_at_end: bool,
+}
+
+/// A line.
+pub struct Line<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The line with its line break, but without a byte order mark at its start; or why it cannot be read.
+    pub text: Result<&'a str, &'static str>,
+    /// How many bytes of white space it begins with.
+    pub indent: usize,
+    /// Whether a bracket comes after them, as it does where an object or a list begins.
+    pub begins_with_bracket: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            bytes: Vec::new(),
+            number: 0,
+            is_at_end: false,
+        }
+    }
+
+    /// Reads the next line. The last one may lack its line break.
+    pub fn read(&mut self) -> io::Result<Option<Line<'_>>> {
+        // A line break has up to two bytes. One byte more shows that the line is too long.
+        const LIMIT: usize = MAX_LENGTH + 3;
+        // Not read again: on a terminal, that would take another Ctrl-D.
+        if self.is_at_end {
+            return Ok(None);
+        }
+        self.bytes.clear();
+        let mut limited = io::Read::take(&mut self.input, LIMIT as u64);
+        limited.read_until(b'\n', &mut self.bytes)?;
+        let is_too_long = self.bytes.len() == LIMIT;
+        if !self.bytes.ends_with(b"\n") {
+            if is_too_long {
+                self.input.skip_until(b'\n')?;
+            } else {
+                self.is_at_end = true;
+            }
+        }
+        self.number += 1;
+        let line = self.bytes.strip_prefix(BYTE_ORDER_MARK);
+        let line = line.unwrap_or(&self.bytes);
+        let is_white_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let indent = line.iter().take_while(is_white_space).count();
+        let text = match str::from_utf8(line) {
+            _ if is_too_long => Err(TOO_LONG),
+            text => text.map_err(|_| "not UTF-8"),
+        };
+        Ok((!self.bytes.is_empty()).then_some(Line {
+            number: self.number,
+            text,
+            indent,
+            begins_with_bracket: matches!(line.get(indent), Some(b'{' | b'[')),
+        }))
+    }
+}
