@@ -1,19 +1,14 @@
 //! Speed: how many messages per second the program answers, and how long one takes. `cargo bench` runs it.
 //!
-//! The *floor* is a simple program that reads and writes the same JSON with `serde_json`. For each line it has one
-//! `from_str` into a struct of borrowed fields, one search for the smallest count, and one derived serialization of the
-//! same reply. It checks nothing and looks no backend up. Node and floor take turns in one process. A ratio is the median
-//! of nine pairs, with the lowest and the highest.
-//!
-//! *Tracked* is requests and completions in equal parts. *Reported* is requests with the counts of all backends, in the
-//! pool's order; *shuffled*, in another order each time.
-#![expect(clippy::print_stdout, reason = "the table is what this is for")]
-#![expect(clippy::cast_precision_loss, reason = "they are figures to look at")]
-
-use std::fmt;
+//! The *floor* is a simple program that reads and writes the same JSON with `serde_json`, one struct each, and searches for
+//! the smallest count. It checks nothing and looks no backend up. Node and floor take turns in one process. A ratio is the
+//! median of nine pairs, with the lowest and the highest. *Tracked* is requests and completions in equal parts. *Reported*
+//! is requests with the counts of all backends, in the pool's order; *shuffled*, in another order each time.
+#![expect(clippy::print_stdout, reason = "it prints figures")]
+#![expect(clippy::cast_precision_loss, reason = "two digits are shown")]
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,8 +20,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_least-connections");
-
 fn main() -> Result<()> {
     from_a_file()?;
     println!("\n| backends | form | workload | ns a message | times the floor |");
@@ -36,15 +29,12 @@ fn main() -> Result<()> {
             compare(name, form, 3)?;
         }
     }
-    for name in ["tracked", "reported"] {
-        compare(name, "envelope", 100)?;
-    }
+    compare("tracked", "envelope", 100)?;
+    compare("reported", "envelope", 100)?;
     for name in ["tracked", "reported", "shuffled"] {
         compare(name, "envelope", 10_000)?;
     }
-    println!();
-    pretty_printed()?;
-    round_trips()
+    pretty_printed()
 }
 
 /// The program itself, with a file as its input.
@@ -53,15 +43,11 @@ fn from_a_file() -> Result<()> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tracked.jsonl");
     let input = workload.input.repeat(10);
     fs::write(&path, &input)?;
-    let mut times = Vec::new();
-    for _ in 0..9 {
-        let begin = Instant::now();
-        Command::new(PROGRAM)
-            .args(&workload.names)
-            .stdin(File::open(&path)?)
-            .stdout(Stdio::null())
-            .status()?;
-        times.push(begin.elapsed().as_secs_f64());
+    let mut node = Command::new(env!("CARGO_BIN_EXE_least-connections"));
+    node.args(&workload.names).stdout(Stdio::null());
+    let mut times = [0.0; 9];
+    for seconds in &mut times {
+        *seconds = time(&mut || Ok(node.stdin(File::open(&path)?).status().map(drop)?))?;
     }
     times.sort_by(f64::total_cmp);
     let millions = input.lines().count() as f64 / times[4] / 1e6;
@@ -69,25 +55,23 @@ fn from_a_file() -> Result<()> {
     Ok(())
 }
 
+/// How many requests come before as many completions.
+const ROUND: usize = 60;
+
 /// Messages, one per line, to a node that is configured with `names`.
 struct Workload {
     form: &'static str,
     names: Vec<String>,
-    /// How many requests come before as many completions, in `tracked`.
-    round: usize,
     input: String,
 }
 
 impl Workload {
     fn new(name: &str, form: &'static str, count: usize) -> Self {
-        let mut workload = Self {
-            form,
-            names: (1..=count).map(|n| format!("api-{n}")).collect(),
-            round: count.min(32),
-            input: String::new(),
-        };
+        let names = (1..=count).map(|n| format!("api-{n}")).collect();
+        let input = String::new();
+        let mut workload = Self { form, names, input };
         // In whole rounds, so that each run starts from the same counts.
-        for n in 0..(100_000 / count).next_multiple_of(2 * workload.round) {
+        for n in 0..(100_000 / count).next_multiple_of(2 * ROUND) {
             let body = workload.body(name, n);
             workload.input += &match form {
                 "bare" => body + "\n",
@@ -99,22 +83,22 @@ impl Workload {
 
     /// The body of message `n`.
     fn body(&self, name: &str, n: usize) -> String {
-        let Self { names, round, .. } = self;
-        let routed_to = &names[n % round];
+        let (names, count) = (&self.names, self.names.len());
         let request = r#""type":"http_request","method":"GET","path":"/api/data""#;
+        let routed_to = &names[n % ROUND % count];
         let report = |step| {
-            let entry = |place| {
+            let mut entries = Vec::new();
+            for place in 0..count {
                 // One count is 0, so that no tie depends on the order.
-                let active = 50.min((place + n) % names.len());
-                format!(r#""{}":{active}"#, names[place * step % names.len()])
-            };
-            let entries: Vec<_> = (0..names.len()).map(entry).collect();
+                let active = 50.min((place + n) % count);
+                entries.push(format!("{:?}:{active}", names[place * step % count]));
+            }
             let entries = entries.join(",");
             format!(r#"{request},"active_connections":{{{entries}}}"#)
         };
         let keys = match name {
-            "tracked" if n / round % 2 == 0 => request.to_owned(),
-            "tracked" => format!(r#""type":"request_complete","backend":"{routed_to}""#),
+            "tracked" if n / ROUND % 2 == 0 => request.to_owned(),
+            "tracked" => format!(r#""type":"request_complete","backend":{routed_to:?}"#),
             "reported" => report(1),
             // A step that ends in 9 visits each of 10,000 backends once.
             "shuffled" => report(7919 + 10 * n),
@@ -129,22 +113,19 @@ impl Workload {
 /// Prints a row of the table.
 fn compare(name: &str, form: &'static str, count: usize) -> Result<()> {
     let workload = Workload::new(name, form, count);
+    let input = workload.input.as_bytes();
     let mut node = Node::new(workload.names.clone())?;
-    let mut replies = [Vec::new(), Vec::new()];
-    answer(&mut node, &workload.input, &mut replies[0])?;
-    floor(&workload, &mut replies[1])?;
-    assert!(replies[0] == replies[1], "both write the same replies");
+    let [mut replies, mut same] = [Vec::new(), Vec::new()];
+    serve(&mut node, input, &mut replies)?;
+    floor(&workload, &mut same)?;
+    assert!(replies == same, "both write the same replies");
     let (seconds, ratio) = in_turns(
-        || answer(&mut node, &workload.input, &mut io::sink()),
-        || floor(&workload, &mut io::sink()),
+        &mut || Ok(serve(&mut node, input, io::sink())?),
+        &mut || floor(&workload, &mut io::sink()),
     )?;
-    let nanoseconds = seconds / workload.input.lines().count() as f64 * 1e9;
+    let nanoseconds = seconds * 1e9 / workload.input.lines().count() as f64;
     println!("| {count} | {form} | {name} | {nanoseconds:.0} | {ratio} |");
     Ok(())
-}
-
-fn answer(node: &mut Node, input: &str, output: &mut dyn Write) -> Result<()> {
-    Ok(serve(node, input.as_bytes(), output)?)
 }
 
 /// Writes the same replies as the node, with less work.
@@ -152,14 +133,12 @@ fn floor(workload: &Workload, output: &mut dyn Write) -> Result<()> {
     let mut output = BufWriter::with_capacity(64 << 10, output);
     let names = workload.names.iter().map(String::as_str);
     let mut pool: Vec<_> = names.map(|name| (name, Counters::default())).collect();
-    let mut completed = 0;
     let is_bare = workload.form == "bare";
-    for line in workload.input.lines() {
-        let (address, request): (_, Request) = if is_bare {
-            (None, serde_json::from_str(line)?)
+    for (n, line) in workload.input.lines().enumerate() {
+        let request: Request = if is_bare {
+            serde_json::from_str(line)?
         } else {
-            let Envelope { src, dest, body } = serde_json::from_str(line)?;
-            (Some((src, dest)), body)
+            serde_json::from_str::<Envelope<_>>(line)?.body
         };
         let mut body = Reply {
             in_reply_to: request.msg_id,
@@ -184,8 +163,7 @@ fn floor(workload: &Workload, output: &mut dyn Write) -> Result<()> {
                 "http_response"
             }
             ("request_complete", _) => {
-                pool[completed % workload.round].1.active_connections -= 1;
-                completed += 1;
+                pool[n % ROUND % workload.names.len()].1.active_connections -= 1;
                 body.active_connections = &pool;
                 "request_complete_ok"
             }
@@ -194,16 +172,14 @@ fn floor(workload: &Workload, output: &mut dyn Write) -> Result<()> {
                 "stats_ok"
             }
             ("echo", _) => "echo_ok",
-            _ => {
-                black_box((request.backends, request.algorithm));
-                "init_ok"
-            }
+            _ => black_box(("init_ok", request.backends, request.algorithm)).0,
         };
         let mut to = serde_json::Serializer::with_formatter(&mut output, Spaced);
-        if let Some((dest, src)) = address {
-            Envelope { src, dest, body }.serialize(&mut to)?;
-        } else {
+        if is_bare {
             body.serialize(&mut to)?;
+        } else {
+            let (src, dest) = ("lb", "client");
+            Envelope { src, dest, body }.serialize(&mut to)?;
         }
         output.write_all(b"\n")?;
     }
@@ -230,19 +206,18 @@ struct Request<'a> {
     algorithm: Option<&'a str>,
 }
 
-#[derive(Default)]
 struct Report<'a>(Vec<(&'a str, u64)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Report<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Report::default())
+        from.deserialize_map(Report(Vec::new()))
     }
 }
 
 impl<'de: 'a, 'a> Visitor<'de> for Report<'a> {
     type Value = Self;
 
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("counts")
     }
 
@@ -306,52 +281,26 @@ impl Formatter for Spaced {
 /// One message of 40,000 lines, and the same on one line.
 fn pretty_printed() -> Result<()> {
     let entries: Vec<_> = (0..40_000).map(|n| format!(r#""api-{n}": {n}"#)).collect();
-    let [lines, line] = [",\n", ","].map(|comma| {
-        let report = entries.join(comma);
-        let body = format!(r#"{{"type": "http_request", "active_connections": {{{report}}}}}"#);
-        format!(r#"{{"src": "client", "dest": "lb", "body": {body}}}"#)
-    });
+    let report = entries.join(",");
+    let line = format!(r#"{{"type": "http_request", "active_connections": {{{report}}}}}"#);
+    let lines = line.replace(',', ",\n");
     let [mut one, mut other] = [Node::new(Vec::new())?, Node::new(Vec::new())?];
     let (seconds, ratio) = in_turns(
-        || answer(&mut one, &lines, &mut io::sink()),
-        || answer(&mut other, &line, &mut io::sink()),
+        &mut || Ok(serve(&mut one, lines.as_bytes(), io::sink())?),
+        &mut || Ok(serve(&mut other, line.as_bytes(), io::sink())?),
     )?;
-    let milliseconds = seconds * 1e3;
-    println!("- one message of 40,000 lines: {milliseconds:.0} ms, {ratio} times that of one line");
+    println!("\nA message of 40,000 lines takes {seconds:.3} s, {ratio} times that on one line");
     Ok(())
 }
 
-/// Each message waits for the reply to the one before. The same lines go through `cat`.
-fn round_trips() -> Result<()> {
-    let workload = Workload::new("tracked", "envelope", 3);
-    let trips = |program, arguments: &[String]| {
-        let mut command = Command::new(program);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.args(arguments).spawn()?;
-        let input = child.stdin.as_mut().context("no pipe")?;
-        let mut output = BufReader::new(child.stdout.take().context("no pipe")?);
-        for line in workload.input.split_inclusive('\n') {
-            input.write_all(line.as_bytes())?;
-            output.skip_until(b'\n')?;
-        }
-        child.wait()?;
-        Ok(())
-    };
-    let (seconds, ratio) = in_turns(|| trips(PROGRAM, &workload.names), || trips("cat", &[]))?;
-    let microseconds = seconds / workload.input.lines().count() as f64 * 1e6;
-    println!("- one round trip through two pipes: {microseconds:.0} µs, {ratio} times that of cat");
-    Ok(())
-}
+type Work<'a> = &'a mut dyn FnMut() -> Result<()>;
 
 /// Runs two things in turns. Returns the seconds that `one` takes in the pair with the median ratio, and the ratios.
-fn in_turns(
-    mut one: impl FnMut() -> Result<()>,
-    mut other: impl FnMut() -> Result<()>,
-) -> Result<(f64, String)> {
+fn in_turns(one: Work, other: Work) -> Result<(f64, String)> {
     let mut pairs = Vec::new();
     for _ in 0..9 {
-        let seconds = time(&mut one)?;
-        pairs.push((seconds / time(&mut other)?, seconds));
+        let seconds = time(one)?;
+        pairs.push((seconds / time(other)?, seconds));
     }
     pairs.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let [(lowest, _), (median, seconds), (highest, _)] = [pairs[0], pairs[4], pairs[8]];
@@ -360,7 +309,7 @@ fn in_turns(
 }
 
 /// Seconds that one call takes, as the mean of the calls in 150 ms.
-fn time(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+fn time(work: Work) -> Result<f64> {
     let begin = Instant::now();
     let mut calls = 0.0;
     while begin.elapsed() < Duration::from_millis(150) {

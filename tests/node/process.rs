@@ -42,17 +42,13 @@ mod arguments {
     }
 
     #[test]
-    fn that_begin_with_a_dash_are_options() {
+    fn are_refused_if_they_are_no_options_and_no_names() {
         for option in ["--bogus", "-x", "-", "--help=yes", "-hV"] {
             let why = format!("unknown option \"{option}\" (a backend of that name goes after --)");
             assert_usage_error(&["a", option], &why);
         }
-    }
-
-    #[test]
-    fn must_be_different_names() {
         assert_usage_error(&["a", "b", "a"], "\"a\" is listed twice in backends");
-        assert_usage_error(&["a", "", "a"], "a backend's name is empty");
+        assert_usage_error(&["a", "", "--help"], "a backend's name is empty");
         assert_usage_error(&["--", ""], "a backend's name is empty");
     }
 

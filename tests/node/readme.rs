@@ -1,88 +1,100 @@
 //! The README's commands and conversations, so that they cannot drift from what the program does.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::{PROGRAM, assert_lines, assert_replies, run};
+use crate::support::{assert_replies, run};
 
 const README: &str = include_str!("../../README.md");
 
-/// A fenced block: what is after its opening fence, and its lines.
-struct Block {
-    info: &'static str,
-    text: String,
-}
-
-fn blocks() -> Vec<Block> {
+/// The fenced blocks: what is after the opening fence of each, and its lines.
+fn blocks() -> Vec<(&'static str, String)> {
     let mut blocks = Vec::new();
     let mut lines = README.lines();
     while let Some(line) = lines.next() {
         if let Some(info) = line.strip_prefix("```") {
             let inside = lines.by_ref().take_while(|line| *line != "```");
-            let text = inside.flat_map(|line| [line, "\n"]).collect();
-            blocks.push(Block { info, text });
+            blocks.push((info, inside.flat_map(|line| [line, "\n"]).collect()));
         }
     }
     blocks
-}
-
-/// A command in the project's folder, with the built program as the installed one.
-fn in_project(program: &str) -> Command {
-    let folder = Path::new(PROGRAM).parent().expect("it is in a folder");
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(program);
-    command
-        .env("PATH", format!("{}:{path}", folder.display()))
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
-fn shell(command: &str) -> String {
-    let command = command.replace("cargo run --release", "least-connections");
-    let output = in_project("sh")
-        .args(["-c", &format!("{command} 2>&1")])
-        .output();
-    String::from_utf8(output.expect("there is a shell").stdout).expect("it is UTF-8")
-}
-
-#[test]
-fn the_first_command_prints_what_is_after_it() {
-    let blocks = blocks();
-    let command = blocks[0].text.trim_end();
-    assert!(command.starts_with("cargo run"), "{command}");
-    assert_lines(&shell(command), &blocks[1].text, command);
 }
 
 #[test]
 fn every_request_gets_the_reply_that_is_after_it() {
     let blocks = blocks();
     let mut conversations = 0;
-    for (index, request) in blocks.iter().enumerate() {
-        let Some(arguments) = request.info.strip_prefix("json request") else {
-            continue;
-        };
-        let reply = &blocks[index + 1];
-        assert_eq!(reply.info, "json reply", "after\n{}", request.text);
-        let arguments: Vec<_> = arguments.split_whitespace().collect();
-        assert_replies(&arguments, &request.text, &reply.text);
-        conversations += 1;
+    for pair in blocks.windows(2) {
+        if let [(request, input), ("json reply", replies)] = pair {
+            let arguments = request
+                .strip_prefix("json request")
+                .expect("a request is before it");
+            let arguments: Vec<_> = arguments.split_whitespace().collect();
+            assert_replies(&arguments, input, replies);
+            conversations += 1;
+        }
     }
     assert!(conversations >= 1);
 }
 
-#[test]
-fn every_command_in_a_console_prints_what_is_after_it() {
-    let mut commands = 0;
-    for block in blocks().iter().filter(|block| block.info == "console") {
-        for example in block.text.split("$ ").filter(|example| !example.is_empty()) {
+#[cfg(unix)]
+mod in_a_shell {
+    use std::process::Command;
+
+    use super::*;
+    use crate::support::{PROGRAM, assert_lines, run_command};
+
+    /// What a command prints in the project's folder, where the built program is the installed one.
+    fn shell(command: &str, input: &str) -> String {
+        let folder = Path::new(PROGRAM).parent().expect("it is in a folder");
+        let path = format!(
+            "{}:{}",
+            folder.display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        let command = command.replace("cargo run --release", "least-connections");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &command])
+            .env("PATH", path)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        run_command(&mut shell, input).replies
+    }
+
+    #[test]
+    fn every_command_prints_what_is_after_it() {
+        let blocks = blocks();
+        assert_lines(&shell(&blocks[0].1, ""), &blocks[1].1, "first command");
+        let consoles = blocks.iter().filter(|(info, _)| *info == "console");
+        let examples: Vec<_> = consoles
+            .flat_map(|(_, text)| text.split("$ ").skip(1))
+            .collect();
+        assert!(!examples.is_empty());
+        for example in examples {
             let (command, printed) = example.split_once('\n').expect("a command is a line");
-            assert_lines(&shell(command), printed, command);
-            commands += 1;
+            assert_lines(&shell(command, ""), printed, command);
         }
     }
-    assert!(commands >= 1, "only {commands} commands are left");
+
+    /// If this machine has Python.
+    #[test]
+    fn every_python_example_runs() {
+        if shell("python3 --version", "").is_empty() {
+            return;
+        }
+        let python = blocks().into_iter().filter(|(info, _)| *info == "python");
+        let python: Vec<_> = python.map(|(_, text)| text).collect();
+        // The first is the course's main.py, beside a copy of the program.
+        let folder = env!("CARGO_TARGET_TMPDIR");
+        let main = format!(
+            "cp '{PROGRAM}' '{folder}' && cat > '{folder}/main.py' && python3 '{folder}/main.py' < tests/samples/tie.json"
+        );
+        assert_eq!(
+            shell(&main, &python[0]),
+            include_str!("../samples/tie.expected.jsonl")
+        );
+        assert_eq!(shell("python3", &python[1]), "a\n");
+    }
 }
 
 /// What is between two pieces of a text.
@@ -141,34 +153,4 @@ fn every_sample_and_script_that_is_named_exists() {
         let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
         assert!(exists, "{path}");
     }
-}
-
-/// Runs the README's Python, if this machine has it.
-#[test]
-fn every_python_example_runs() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        return;
-    }
-    let blocks = blocks();
-    let python: Vec<_> = blocks
-        .iter()
-        .filter(|block| block.info == "python")
-        .collect();
-    let [main, ask] = python[..] else {
-        panic!("there are two examples");
-    };
-    let mut command = in_project("python3");
-    let output = command.args(["-c", &ask.text]).output().expect("it starts");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "a\n");
-    // The first is the course's main.py, next to a copy of the program.
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::copy(PROGRAM, folder.join("least-connections")).expect("there is room");
-    fs::write(folder.join("main.py"), &main.text).expect("there is room");
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/tie.json");
-    let mut command = Command::new("python3");
-    command.arg(folder.join("main.py"));
-    command.stdin(fs::File::open(sample).expect("the sample is there"));
-    let output = command.output().expect("it starts");
-    let expected = include_str!("../samples/tie.expected.jsonl");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }

@@ -169,15 +169,12 @@ fn is_like(line: &str, pattern: &str) -> bool {
 
 /// The replies with `last_used`, the one field that depends on the clock, set to 1 if it is not null.
 pub fn without_times(replies: &str) -> String {
-    let mut parts = replies.split("\"last_used\": ");
-    let mut masked = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
+    let parts = replies.split("\"last_used\": ").map(|part| {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        masked.push_str("\"last_used\": ");
-        masked.push_str(if rest.len() < part.len() { "1" } else { "" });
-        masked.push_str(rest);
-    }
-    masked
+        let time = if rest.len() < part.len() { "1" } else { "" };
+        time.to_owned() + rest
+    });
+    parts.collect::<Vec<_>>().join("\"last_used\": ")
 }
 
 /// Random numbers that are the same for the same seed on every machine (splitmix64).
