@@ -5,12 +5,14 @@ use std::fmt::{self, Display};
 /// The most characters that a text quotes of a name or of input.
 const MAX_QUOTED: usize = 40;
 
+/// White space, as JSON has it.
+pub(crate) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Why a message is refused: what an `error` reply says. A refused message has changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// A code of [Maelstrom's](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors):
-    /// 10 not-supported, 11 temporarily-unavailable, 12 malformed-request, 20 key-does-not-exist, or
-    /// 22 precondition-failed.
+    /// [Maelstrom's](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors): 10 not-supported,
+    /// 11 temporarily-unavailable, 12 malformed-request, 20 key-does-not-exist, or 22 precondition-failed.
     pub code: u16,
     /// What is wrong and what would be right, in at most 400 characters on one line.
     pub text: String,
@@ -31,13 +33,13 @@ impl Refusal {
     }
 
     /// The refusal of JSON that begins on line `began`, and in which `serde_json` finds this mistake.
-    pub(crate) fn mistaken(json: &str, began: u64, error: &serde_json::Error) -> Self {
+    pub(crate) fn not_json(json: &str, began: u64, error: &serde_json::Error) -> Self {
         if error.is_eof() {
             return Self::unreadable(began, "unfinished message", json);
         }
         let reason = reason(error);
-        let line = began + error.line() as u64 - 1;
-        let Some(before) = error.column().checked_sub(1) else {
+        let (line, column) = (began + error.line() as u64 - 1, error.column());
+        let Some(before) = column.checked_sub(1) else {
             // The mistake is the end of the line before.
             return Self::unreadable(line - 1, &reason, "");
         };
@@ -45,9 +47,10 @@ impl Refusal {
         let is_control_character = reason.starts_with("control character");
         let start = before + usize::from(is_control_character);
         let found = json.split('\n').nth(error.line() - 1);
-        // A wrong `\u` may have a column after the end of the object.
-        let found = found.and_then(|line| line.get(start..)).unwrap_or_default();
-        let is_at_line_end = found.trim_ascii().is_empty();
+        // A wrong `\u` may have a place after it: on the next line, or inside a character.
+        let found = found.and_then(|line| (0..=start).rev().find_map(|start| line.get(start..)));
+        let found = found.unwrap_or_default();
+        let is_at_line_end = found.trim_start_matches(WHITE_SPACE).is_empty();
         let reason = match reason.as_str() {
             "key must be a string" => "expected a key in double quotes",
             _ if is_control_character && is_at_line_end => "missing closing quote",
@@ -56,7 +59,6 @@ impl Refusal {
         if is_at_line_end {
             return Self::unreadable(line, reason, "");
         }
-        let column = error.column();
         Self::unreadable(format_args!("{line}, column {column}"), reason, found)
     }
 }
@@ -110,17 +112,17 @@ pub fn quoted(name: &str) -> String {
 
 /// The beginning of JSON or of other input, with one space for white space.
 pub(crate) fn shortened(input: &str) -> String {
-    let words = input.split([' ', '\t', '\r', '\n']);
+    let words = input.split(WHITE_SPACE);
     let words = words.filter(|word| !word.is_empty());
     let spaced = words.flat_map(|word| [" ", word]).skip(1);
     shown(spaced.flat_map(str::chars))
 }
 
-/// Shows characters that are not seen as escapes, and cuts what is long.
+/// Writes invisible characters as escapes, and cuts what is long.
 fn shown(input: impl Iterator<Item = char>) -> String {
     let start: String = input.take(MAX_QUOTED + 1).collect();
     let escaped = start.escape_debug().to_string();
-    // Quotes and backslashes are seen.
+    // Quotes and backslashes stay as they are.
     let escaped = escaped.replace(r"\'", "'").replace("\\\"", "\"");
     let mut shown = escaped.replace(r"\\", r"\");
     if let Some((end, _)) = shown.char_indices().nth(MAX_QUOTED) {

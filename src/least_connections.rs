@@ -67,6 +67,7 @@ impl LeastConnections {
     }
 
     fn new<'a, N: Iterator<Item = &'a str> + Clone>(names: N, open: bool) -> Result<Self, Refusal> {
+        // Before any backend is made, to save memory.
         refuse_repeated("backends", names.clone())?;
         let backends = names.map(Backend::new).collect();
         Ok(Self { backends, open })
@@ -142,42 +143,44 @@ impl LeastConnections {
     /// Takes a report, unless `check` refuses the backends that the pool would then have.
     fn take(&mut self, report: &Report, check: Check) -> Result<(), Refusal> {
         let names = report.iter().map(|(name, _)| &**name);
-        // What an open pool is named is all that it has.
+        // An open pool has only what a report names, unless that is nothing.
         let is_whole = report.is_empty() || report.len() == self.backends.len();
-        // Most reports are in the pool's order.
-        if (is_whole || !self.open) && names.eq(self.names().take(report.len())) {
-            check(&self.backends)?;
-            for (backend, (_, count)) in self.backends.iter_mut().zip(report) {
-                backend.active_connections = *count;
-            }
-        } else {
-            let after = self.after(report)?;
-            check(&after)?;
-            self.backends = after;
+        let in_order = names.clone().eq(self.names().take(report.len()));
+        if self.open && !(is_whole && in_order) {
+            let reported = self.reported(report);
+            check(&reported)?;
+            self.backends = reported;
+            return Ok(());
+        }
+        // None if the report is in the pool's order, as most are.
+        let mut places: Vec<usize> = Vec::new();
+        if !in_order {
+            let known: HashMap<_, usize> = self.names().zip(0..).collect();
+            let place = |name| known.get(name).copied().ok_or_else(|| self.unknown(name));
+            places = names.map(place).collect::<Result<_, _>>()?;
+        }
+        check(&self.backends)?;
+        for (index, (_, count)) in report.iter().enumerate() {
+            let place = places.get(index).copied().unwrap_or(index);
+            self.backends[place].active_connections = *count;
         }
         Ok(())
     }
 
-    /// The backends after a report in any order: those of a configured pool, or those of the report.
-    fn after(&self, report: &Report) -> Result<Vec<Backend>, Refusal> {
-        let known: HashMap<_, usize> = self.names().zip(0..).collect();
-        let (mut after, mut indices) = (Vec::new(), HashMap::new());
-        if !self.open {
-            (after, indices) = (self.backends.clone(), known.clone());
-        }
+    /// The backends of a report, in its order. Those that the pool has keep all but their counts.
+    fn reported(&self, report: &Report) -> Vec<Backend> {
+        let known: HashMap<_, _> = self.names().zip(&self.backends).collect();
+        let (mut reported, mut places) = (Vec::<Backend>::new(), HashMap::new());
         for (name, count) in report {
             // If the name repeats, it stays at the first one's place.
-            let index = *indices.entry(&**name).or_insert(after.len());
-            if index == after.len() {
-                after.push(match known.get(&**name) {
-                    _ if !self.open => return Err(self.unknown(name)),
-                    Some(index) => self.backends[*index].clone(),
-                    None => Backend::new(name),
-                });
+            let place = *places.entry(&**name).or_insert(reported.len());
+            if place == reported.len() {
+                let known = known.get(&**name).copied().cloned();
+                reported.push(known.unwrap_or_else(|| Backend::new(name)));
             }
-            after[index].active_connections = *count;
+            reported[place].active_connections = *count;
         }
-        Ok(after)
+        reported
     }
 
     fn backend_mut(&mut self, name: &str) -> Result<&mut Backend, Refusal> {

@@ -32,8 +32,8 @@
 //!
 //! - A message is one JSON object. It may span lines, and a line may hold several. It is answered when the line on which
 //!   it ends has ended. What cannot be read is answered with error 12, and so is a list, as a whole.
-//! - An object with a mistake ends where its brackets close. If those of its first line do not, and after a line that
-//!   ends inside a string, lines are skipped until one begins with a bracket and is not indented more than the object.
+//! - An object with a mistake ends where its brackets close. If its first line has a mistake and does not close them, or
+//!   a line ends inside a string, lines are skipped until one begins with a bracket and is not indented more than it.
 //! - An unfinished object also ends before such a line, if no value may come there.
 //!
 //! # Modules

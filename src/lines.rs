@@ -3,8 +3,9 @@
 use std::io::{self, BufRead};
 use std::str;
 
-/// The most bytes of a line without its line break, and of a message; and why a longer one cannot be read.
+/// The most bytes of a message, and of a line without its line break.
 pub const MAX_LENGTH: usize = 16 << 20;
+/// Why a longer one cannot be read.
 pub const TOO_LONG: &str = "longer than 16 MiB";
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -26,8 +26,7 @@ To try it, start least-connections api-1 api-2 and paste:
   {"type": "http_request", "msg_id": 3, "active_connections": {"api-1": 5}}
   {"type": "request_complete", "msg_id": 4, "backend": "api-1"}
   {"type": "drain", "msg_id": 5, "backend": "api-2"}
-  {"type": "resume", "msg_id": 6, "backend": "api-2"}
-  {"type": "stats", "msg_id": 7}
+  {"type": "stats", "msg_id": 6}
 Ctrl-D ends it.
 "#;
 
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses the arguments in order. The first that asks for a page, or is a wrong one, decides.
+/// Parses the arguments in order. The first that asks for a page, or is wrong, decides. (A name twice is found last.)
 fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let mut backends = Vec::new();
     let mut options = true;

@@ -9,7 +9,6 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::Refusal;
-use crate::least_connections::Report;
 
 /// The highest count in a report: 2^53 - 1, the largest integer that every JSON parser keeps exact.
 pub const MAX_COUNT: u64 = (1 << 53) - 1;
@@ -59,21 +58,14 @@ pub struct Body<'a> {
     pub algorithm: Option<Str<'a>>,
     pub node_id: Option<Str<'a>>,
     pub node_ids: Option<Vec<Str<'a>>>,
-    #[serde(default, deserialize_with = "report")]
-    active_connections: Option<Entries<'a, u64>>,
+    #[serde(default, deserialize_with = "counts")]
+    pub active_connections: Option<Entries<'a, u64>>,
     pub backend: Option<Str<'a>>,
     #[serde(default, deserialize_with = "any_value")]
     pub echo: Option<&'a RawValue>,
 }
 
-impl<'a> Body<'a> {
-    /// The counts that the caller reports.
-    pub fn report(&self) -> Option<&Report<'a>> {
-        self.active_connections.as_ref().map(|entries| &*entries.0)
-    }
-}
-
-/// Whether only a reply has this type, of this program or another. (Two nodes that answer replies would never end.)
+/// Whether only replies have this type, those of this program or of another. (Nodes that answer replies never stop.)
 pub fn is_type_of_reply(kind: &str) -> bool {
     matches!(kind, "error" | "http_response") || kind.ends_with("_ok")
 }
@@ -115,13 +107,13 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<'de, V> {
     }
 }
 
-fn report<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Entries<'de, u64>>, D::Error> {
-    let report: Option<Entries<u64>> = Deserialize::deserialize(from)?;
-    let mut counts = report.iter().flat_map(|entries| &entries.0);
-    if counts.any(|(_, count)| *count > MAX_COUNT) {
+fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Entries<'de, u64>>, D::Error> {
+    let counts: Option<Entries<u64>> = Deserialize::deserialize(from)?;
+    let mut entries = counts.iter().flat_map(|counts| &counts.0);
+    if entries.any(|(_, count)| *count > MAX_COUNT) {
         return Err(D::Error::custom("a count is too high"));
     }
-    Ok(report)
+    Ok(counts)
 }
 
 /// Any JSON value: unlike elsewhere, null does not count as absent.

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error::{Refusal, quoted, refuse_repeated};
 use crate::least_connections::LeastConnections;
-use crate::message::{Body, Message};
+use crate::message::{Body, Entries, Message};
 use crate::object::{ANY, BACKEND, missing};
 use crate::reply::Reply;
 
@@ -69,7 +69,9 @@ impl Node {
             None => starting_pool(&self.started_with, others)?,
         };
         check_algorithm(body)?;
-        pool.report(body.report().unwrap_or_default())?;
+        if let Some(Entries(counts)) = &body.active_connections {
+            pool.report(counts)?;
+        }
         self.pool = pool;
         Ok(Reply {
             kind: "init_ok",
@@ -79,7 +81,7 @@ impl Node {
 
     fn route(&mut self, body: &Body) -> Result<Reply<'_>, Refusal> {
         check_algorithm(body)?;
-        let report = body.report();
+        let report = body.active_connections.as_ref().map(|counts| &*counts.0);
         let chosen = self.pool.route(report.unwrap_or_default(), now())?;
         let backends = self.pool.backends();
         Ok(Reply {
@@ -110,7 +112,7 @@ impl Node {
     }
 }
 
-/// The pool of the command line, or else of the other nodes.
+/// The pool of the command line, or else an open one of the other nodes.
 fn starting_pool<'a>(
     backends: &[String],
     others: impl IntoIterator<Item = &'a str, IntoIter: Clone>,

@@ -24,14 +24,14 @@ const MSG_ID: &str = "an integer from 0 to 18446744073709551615";
 pub const BACKEND: &str = "a string, the name of a backend";
 pub const ANY: &str = "any JSON value";
 
-type Check = fn(&RawValue) -> bool;
+type IsRight = fn(&RawValue) -> bool;
 type AnyObject = HashMap<String, Box<RawValue>>;
 
 /// The known keys of an envelope.
 const ENVELOPE: [&str; 3] = ["src", "dest", "body"];
 
 /// The known keys of a body, what their values must be, and a check of that.
-const KEYS: [(&str, &str, Check); 10] = [
+const KEYS: [(&str, &str, IsRight); 10] = [
     ("type", TYPE, is::<String>),
     ("msg_id", MSG_ID, is::<u64>),
     ("in_reply_to", ANY, is::<IgnoredAny>),
@@ -49,7 +49,7 @@ fn is<T: DeserializeOwned>(value: &RawValue) -> bool {
 }
 
 /// Reads the object or list at the beginning of `json`, which is on this line of the input. Returns the message, unless
-/// it is a reply, and its length. An error means that the JSON is wrong, or goes on after `json`.
+/// it is a reply, and the length in `json`. An error means that the JSON is wrong, or goes on after `json`.
 pub fn read(json: &str, line: u64) -> serde_json::Result<(Option<Message<'_>>, usize)> {
     if let Some(read) = read_right(json) {
         return Ok(read);
@@ -101,7 +101,7 @@ fn message<'a>(address: Address<'a>, body: Box<Body<'a>>) -> Option<Message<'a>>
     })
 }
 
-/// An object as `serde_json` reads any.
+/// Any object: its keys, and its values as they are written.
 type Object<'a> = Entries<'a, &'a RawValue>;
 
 /// Reads an object in which something may be wrong.

@@ -1,12 +1,12 @@
 //! The reader: finds messages in the lines, and goes on after what is not one.
 //!
 //! `serde_json` decides whether an object is right, and where it ends if it is. Only if it is wrong, or goes on after its
-//! first line, are its brackets counted: outside of strings, where any closing bracket closes any opening one. A list is
-//! read as an object is.
+//! first line, are its brackets counted, outside of strings. Any closing bracket closes any opening one. A list is read
+//! as an object is.
 
 use std::{io, mem};
 
-use crate::error::Refusal;
+use crate::error::{Refusal, WHITE_SPACE};
 use crate::lines::{Line, MAX_LENGTH, TOO_LONG};
 use crate::message::Message;
 use crate::object;
@@ -25,11 +25,11 @@ enum Held {
     Nothing,
     /// Lines are skipped until one begins with a bracket and is indented by no more than this.
     Skipping(usize),
-    /// An object that goes on.
-    Object(Unfinished),
+    /// An object that goes on after the lines read so far.
+    Unfinished(Unfinished),
 }
 
-/// An object that its last line has not finished.
+/// An object of which the end has not been read.
 struct Unfinished {
     /// All of it so far.
     json: String,
@@ -38,7 +38,7 @@ struct Unfinished {
     began: u64,
     /// The indentation of that line.
     indent: usize,
-    /// Whether there is a mistake on that line.
+    /// Whether that line has a mistake. Then the object is not held.
     is_wrong: bool,
 }
 
@@ -57,9 +57,9 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
                 return Ok(());
             }
             (before, Err(reason)) => {
-                // An unfinished object ends with this line. The lines left of both are skipped.
+                // An unfinished object ends here, too. Skips to a bracket that is indented no more than either.
                 let before = match before {
-                    Held::Object(object) => Some(object.indent),
+                    Held::Unfinished(unfinished) => Some(unfinished.indent),
                     _ => None,
                 };
                 let this = line.begins_with_bracket.then_some(line.indent);
@@ -68,12 +68,12 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
                 }
                 return self.refuse(Refusal::unreadable(line.number, reason, ""));
             }
-            (Held::Object(object), Ok(text)) => {
-                if begins_within(object.indent) && !object.brackets.may_take_value() {
-                    self.read_whole(&object.json, object.began)?;
+            (Held::Unfinished(unfinished), Ok(text)) => {
+                if begins_within(unfinished.indent) && !unfinished.brackets.may_take_value() {
+                    self.read_whole(&unfinished.json, unfinished.began)?;
                     text
                 } else {
-                    self.read_on(object, text)?
+                    self.read_on(unfinished, text)?
                 }
             }
             (_, Ok(text)) => text,
@@ -83,8 +83,8 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
 
     /// Ends the input.
     pub fn end(mut self) -> io::Result<()> {
-        if let Held::Object(object) = mem::take(&mut self.held) {
-            self.read_whole(&object.json, object.began)?;
+        if let Held::Unfinished(unfinished) = mem::take(&mut self.held) {
+            self.read_whole(&unfinished.json, unfinished.began)?;
         }
         Ok(())
     }
@@ -98,14 +98,14 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
                     rest = &rest[length..];
                 }
                 Err(error) => {
-                    let object = Unfinished {
+                    let unfinished = Unfinished {
                         json: String::new(),
                         brackets: Brackets::default(),
                         began: line.number,
                         indent: line.indent,
                         is_wrong: !error.is_eof(),
                     };
-                    rest = self.read_on(object, rest)?;
+                    rest = self.read_on(unfinished, rest)?;
                 }
             }
         }
@@ -116,25 +116,27 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
         self.refuse(Refusal::unreadable(line.number, reason, rest))
     }
 
-    /// Reads the next line of an object. Returns what is to be read of the line after it.
-    fn read_on<'a>(&mut self, mut object: Unfinished, line: &'a str) -> io::Result<&'a str> {
-        let length = object.brackets.follow(line);
+    /// Adds a line to an object. Returns the rest of the line, if that is to be read.
+    fn read_on<'a>(&mut self, mut unfinished: Unfinished, line: &'a str) -> io::Result<&'a str> {
+        let length = unfinished.brackets.follow(line);
         let (part, rest) = line.split_at(length.unwrap_or(line.len()));
-        object.json.push_str(part);
+        unfinished.json.push_str(part);
         if length.is_some() {
-            let is_right = self.read_whole(&object.json, object.began)?;
+            // For a wrong `\u`, `serde_json` wants four bytes, and takes fewer for an unfinished object.
+            unfinished.json.push_str("   ");
+            let is_right = self.read_whole(&unfinished.json, unfinished.began)?;
             // After a mistake, only another object is read.
             let goes_on = is_right || begins_with_bracket(rest);
             return Ok(if goes_on { rest } else { "" });
         }
-        if object.is_wrong || object.brackets.in_string {
-            self.held = Held::Skipping(object.indent);
-            self.read_whole(&object.json, object.began)?;
-        } else if object.json.len() > MAX_LENGTH {
-            self.held = Held::Skipping(object.indent);
-            self.refuse(Refusal::unreadable(object.began, TOO_LONG, ""))?;
+        if unfinished.is_wrong || unfinished.brackets.in_string {
+            self.held = Held::Skipping(unfinished.indent);
+            self.read_whole(&unfinished.json, unfinished.began)?;
+        } else if unfinished.json.len() > MAX_LENGTH {
+            self.held = Held::Skipping(unfinished.indent);
+            self.refuse(Refusal::unreadable(unfinished.began, TOO_LONG, ""))?;
         } else {
-            self.held = Held::Object(object);
+            self.held = Held::Unfinished(unfinished);
         }
         Ok("")
     }
@@ -144,7 +146,7 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
         match object::read(json, began) {
             Ok((message, _)) => message.map_or(Ok(()), &mut self.answer).and(Ok(true)),
             Err(error) => {
-                let refused = self.refuse(Refusal::mistaken(json, began, &error));
+                let refused = self.refuse(Refusal::not_json(json, began, &error));
                 refused.and(Ok(false))
             }
         }
@@ -154,9 +156,6 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
         (self.answer)(Message::refused(None, None, refusal))
     }
 }
-
-/// White space, as JSON has it.
-const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 fn begins_with_bracket(text: &str) -> bool {
     text.trim_start_matches(WHITE_SPACE).starts_with(['{', '['])
@@ -173,7 +172,7 @@ struct Brackets {
 }
 
 impl Brackets {
-    /// Follows the object through its next part. Returns the length after which the last bracket closes.
+    /// Follows the object through its next part. Returns the length up to the bracket that closes it, if one does.
     fn follow(&mut self, part: &str) -> Option<usize> {
         for (index, byte) in part.bytes().enumerate() {
             if self.in_string {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::error::Refusal;
 use crate::least_connections::Backend;
-use crate::message::Message;
+use crate::message::{Message, is_type_of_reply};
 
 /// The body of a reply, with all the keys that one can have.
 #[derive(Default)]
@@ -35,6 +35,7 @@ pub fn write(to: &mut Vec<u8>, message: &Message, answer: Result<Reply, Refusal>
         text: Some(refusal.text),
         ..Reply::default()
     });
+    debug_assert!(is_type_of_reply(body.kind));
     if let Some((src, dest)) = &message.address {
         write_json(to, r#"{"src": "#, &**dest);
         write_json(to, r#", "dest": "#, &**src);

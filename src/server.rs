@@ -36,7 +36,7 @@ pub fn serve(node: &mut Node, input: impl Read, output: impl Write) -> io::Resul
     flushed.map_err(failed("cannot write output"))
 }
 
-/// An input that flushes the replies before it is read: while it waits, its sender may be waiting for them.
+/// An input that flushes the replies before each read: its sender may be waiting for them.
 struct Flushing<'a, R, W: Write> {
     input: R,
     output: &'a RefCell<BufWriter<W>>,

@@ -85,7 +85,7 @@ mod endless {
     fn lines_between_messages() {
         assert_answers(0, "", &(" ".repeat(1000) + "\n"));
         assert_answers(1, "{x\n", &("x".repeat(1000) + "\n"));
-        assert_answers(128 * 1047, "", &("x".repeat(1000) + "\n"));
+        assert_answers(128 * (MIB / 1001), "", &("x".repeat(1000) + "\n"));
     }
 
     #[test]

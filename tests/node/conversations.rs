@@ -70,10 +70,7 @@ mod the_envelope {
         {"type": "sing", "algorithm": "random", "active_connections": {"b": 9007199254740992}} => 12 b\"
         {"type": "\udead"} => 12 type
         {"type": "stats", "backends": ["a", null]} => 12 backends
-        {"type": "stats", "algorithm": []} => 12 algorithm
-        {"type": "stats", "node_id": 1e3} => 12 node_id
         {"type": "stats", "node_ids": 1e999} => 12 node_ids
-        {"type": "stats", "backend": {"a": 1}} => 12 backend
         {"type": "stats", "active_connections": [["a", 1]]} => 12 active_connections
         {"type": "stats", "active_connections": {"\udead": 1}} => 12 active_connections
     "#) }
@@ -199,24 +196,6 @@ mod the_pool {
         > {"type": "http_request", "active_connections": {"a": 0, "d": 9, "b": 9}} {"type": "stats"}
         < {"type": "http_response", "backend": "a"}
         < {"type": "stats_ok", "backends": {"a": {…1, "total_requests": 1, …false}, "d": {…9, "total_requests": 3, …}, "b": {…9, "total_requests": 0, "last_used": null, …}}}
-    "#) }
-
-    rule! { leaves_out_what_is_draining_until_it_is_resumed, assert_transcript(TWO, r#"
-        > {"type": "http_request", "active_connections": {"api-1": 0, "api-2": 5}}
-        < {"type": "http_response", "backend": "api-1"}
-        > {"type": "drain", "msg_id": 1, "backend": "api-1"} {"type": "drain", "backend": "api-1"}
-        < {"type": "drain_ok", "in_reply_to": 1, "backend": "api-1", "active_connections": {"api-1": 1, "api-2": 5}}
-        < {"type": "drain_ok", "backend": "api-1", "active_connections": {"api-1": 1, "api-2": 5}}
-        > {"type": "http_request"}
-        < {"type": "http_response", "status": 200, "backend": "api-2", "active_connections": {"api-1": 1, "api-2": 6}}
-        > {"type": "request_complete", "backend": "api-1"}
-        < {"type": "request_complete_ok", "backend": "api-1", "active_connections": {"api-1": 0, "api-2": 6}}
-        > {"type": "http_request", "active_connections": {"api-1": 3}}
-        < {"type": "http_response", "backend": "api-2"}
-        > {"src": "x", "dest": "n", "body": {"type": "resume", "msg_id": 2, "backend": "api-1"}}
-        < {"src": "n", "dest": "x", "body": {"type": "resume_ok", "in_reply_to": 2, "backend": "api-1", "active_connections": {"api-1": 3, "api-2": 7}}}
-        > {"type": "http_request"}
-        < {"type": "http_response", "status": 200, "backend": "api-1", "active_connections": {"api-1": 4, "api-2": 7}}
     "#) }
 }
 

@@ -67,9 +67,8 @@ impl Setting<'_> {
         let mut balancer = LeastConnections::configured(BACKENDS).expect("no name repeats");
         self.simulate(|ended| {
             for &backend in ended {
-                balancer
-                    .complete(BACKENDS[backend])
-                    .expect("it was routed there");
+                let name = BACKENDS[backend];
+                balancer.complete(name).expect("it was routed there");
             }
             balancer.route(&[], 0).expect("none is draining")
         })

@@ -33,26 +33,27 @@ fn print(json: &str, indent: &str, own_lines: bool) -> String {
     let to = &mut Serializer::with_formatter(&mut printed, formatter);
     value.serialize(to).expect("it can be printed");
     let printed = String::from_utf8(printed).expect("it is UTF-8");
-    let own_line = |line: &str| {
+    let mut lines = String::new();
+    for line in printed.lines() {
         let indent = &line[..line.len() - line.trim_start().len()];
-        line.replace(": {", &format!(" :\n{indent}{{"))
-            .replace(": [", &format!(":\n{indent}["))
-    };
-    let lines = printed.lines().map(|line| {
-        if own_lines {
-            own_line(line)
-        } else {
-            line.to_owned()
-        }
-    });
-    lines.map(|line| line + "\n").collect()
+        let line = match line
+            .strip_suffix(['{', '['])
+            .filter(|key| own_lines && key.ends_with(": "))
+        {
+            Some(key) => [key, "\n", indent, &line[key.len()..]].concat(),
+            None => line.to_owned(),
+        };
+        lines += &(line + "\n");
+    }
+    lines
 }
 
 #[test]
 fn json_that_is_right_is_never_cut() {
-    for (indent, own_lines) in ["", " ", "  ", "    ", "\t"]
-        .iter()
-        .flat_map(|i| [(i, false), (i, true)])
+    let indents = ["", " ", "  ", "    ", "\t"];
+    for (indent, own_lines) in indents
+        .map(|indent| [(indent, false), (indent, true)])
+        .concat()
     {
         let (mut input, mut replies) = (String::new(), String::new());
         for (message, reply) in messages() {

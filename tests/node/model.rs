@@ -63,7 +63,7 @@ fn object<T: Display>(entries: impl IntoIterator<Item = (Name, T)>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Backend {
     name: Name,
     active: u64,
@@ -73,12 +73,9 @@ struct Backend {
 
 impl Backend {
     fn new(name: Name) -> Self {
-        let (active, total, draining) = (0, 0, false);
         Self {
             name,
-            active,
-            total,
-            draining,
+            ..Self::default()
         }
     }
 }

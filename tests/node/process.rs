@@ -24,20 +24,10 @@ mod arguments {
 
     #[test]
     fn are_the_pool_in_order() {
-        for (arguments, counts) in [
-            (
-                &["b", "a", "c d", "é"][..],
-                r#""b": 1, "a": 0, "c d": 0, "é": 0"#,
-            ),
-            (
-                &["--", "-h", "--version", "--", "-"],
-                r#""-h": 1, "--version": 0, "--": 0, "-": 0"#,
-            ),
-        ] {
-            let reply =
-                format!(r#"{{"type": "http_response", …, "active_connections": {{{counts}}}}}"#);
-            assert_replies(arguments, r#"{"type": "http_request"}"#, &(reply + "\n"));
-        }
+        let arguments = ["b", "a", "c d", "--", "é", "-h", "--"];
+        let counts = r#"{"b": 1, "a": 0, "c d": 0, "é": 0, "-h": 0, "--": 0}"#;
+        let reply = format!(r#"{{"type": "http_response", …, "active_connections": {counts}}}"#);
+        assert_replies(&arguments, r#"{"type": "http_request"}"#, &(reply + "\n"));
         assert_replies(&["--"], STATS, STATS_OK);
     }
 
@@ -132,7 +122,7 @@ mod a_stream {
     }
 
     #[test]
-    fn does_not_matter_to_a_name_that_is_not_utf8() {
+    fn is_not_read_if_a_name_is_not_utf8() {
         let why = "backend names must be UTF-8; try --help";
         assert_shell(r#""$0" a "$(printf 'caf\351')""#, "", 2, "", why);
     }
@@ -167,7 +157,7 @@ fn every_reply_is_written_before_the_input_fails() {
 }
 
 #[test]
-fn the_library_takes_any_arguments_and_threads() {
+fn the_library_refuses_repeats_and_never_overflows() {
     let twice = || vec!["a".to_owned(), "b".to_owned(), "a".to_owned()];
     let node = std::thread::spawn(move || Node::new(twice()));
     assert!(

@@ -104,7 +104,7 @@ fn part<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
 }
 
 /// What is added to one of these and forgotten in another makes this fail: the `match` on the type, the list of types in an
-/// error, the keys of a body, the check of their types, and the README's table.
+/// error, the types of replies, the keys of a body, the check of their types, and the README's table.
 #[test]
 fn every_type_and_field_is_known_everywhere() {
     let rows = part(README, "| `type` |", "\n\n").lines();
@@ -123,6 +123,17 @@ fn every_type_and_field_is_known_everywhere() {
     let in_error: BTreeSet<_> = part(&error, "ones are ", "\"}").split(", ").collect();
     assert_eq!((&in_table, &in_error), (&in_match, &in_match));
 
+    let replies = words(3).filter(|word| word.ends_with("_ok") || *word == "http_response");
+    for (kind, reply) in words(1).zip(replies) {
+        let message = format!(r#"{{"type": "{kind}", "backend": "a", "echo": 1}}"#);
+        let replies = run(&["a"], [r#"{"type": "http_request"}"#, &message].concat()).replies;
+        let last = replies.lines().last().expect("there is one");
+        assert!(
+            last.starts_with(&format!(r#"{{"type": "{reply}""#)),
+            "{last}"
+        );
+    }
+
     let body = part(
         include_str!("../../src/message.rs"),
         "pub struct Body<'a> {",
@@ -138,19 +149,24 @@ fn every_type_and_field_is_known_everywhere() {
     let fields = words(2).filter(|field| !["\"least-connections\"", "echo"].contains(field));
     assert_eq!(keys, fields.collect());
     for key in keys {
-        let reply = run(&[], format!(r#"{{"type": "stats", "{key}": 5}}"#)).replies;
+        let reply = run(&[], format!(r#"{{"type": "stats", "{key}": [{{}}]}}"#)).replies;
         let text = format!(r#""code": 12, "text": "{key} must"#);
         assert!(reply.contains(&text), "{reply}");
     }
 }
 
 #[test]
-fn every_sample_and_script_that_is_named_exists() {
+fn every_file_that_is_named_exists() {
     let words = README.split(|c: char| c.is_whitespace() || "`()<".contains(c));
     let paths = words.filter(|word| word.starts_with("tests/") || word.starts_with(".ci/"));
+    let paths: Vec<_> = paths
+        .map(|path| path.trim_end_matches(['.', ',', ':', ';']))
+        .collect();
+    assert!(!paths.is_empty());
     for path in paths {
-        let path = path.trim_end_matches(['.', ',', ':', ';']);
-        let exists = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
-        assert!(exists, "{path}");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(),
+            "{path}"
+        );
     }
 }

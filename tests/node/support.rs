@@ -115,14 +115,21 @@ impl Live {
 /// ```
 #[track_caller]
 pub fn assert_transcript(arguments: &[&str], transcript: &str) {
-    let marked = |mark: char| -> String {
-        let lines = transcript.lines().map(str::trim_start);
-        let lines = lines.filter_map(|line| line.strip_prefix(mark));
-        lines
-            .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned() + "\n")
-            .collect()
-    };
-    assert_replies(arguments, marked('>'), &marked('<'));
+    let (mut input, mut replies) = (String::new(), String::new());
+    for line in transcript
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty())
+    {
+        let (mark, line) = line.split_at(2);
+        let side = match mark {
+            "> " => &mut input,
+            "< " => &mut replies,
+            _ => panic!("a line begins with > or <, not with {mark}"),
+        };
+        side.extend([line, "\n"]);
+    }
+    assert_replies(arguments, input, &replies);
 }
 
 /// Asserts that the program answers `input` with just these lines, in which `…` is for anything.

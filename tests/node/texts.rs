@@ -85,6 +85,9 @@ const UNREADABLE: &str = r#"
     {"a": "b => : missing closing quote
     {⏎ "a": "b,⏎ "c": 1⏎} => 3: missing closing quote
     {"a": "\ => : invalid escape
+    {"a": "\u"} => : invalid escape
+    {"a": "\u1"} => : invalid escape
+    {"a": "\u12é4"} => , column 13: invalid escape: `é4"}`
     {"a": 1. => : invalid number
     {"a": tru => : expected ident
     {"a": [⏎tru⏎]} => 3: expected ident
@@ -104,20 +107,13 @@ fn of_unreadable_input_name_the_line_and_the_reason() {
             .replace('␣', "\u{a0}")
             .replace('␇', "\u{7}");
         // A text that does not begin with its line is of line 2.
-        let line = if text.starts_with('3') {
-            "line "
-        } else {
-            "line 2"
-        };
+        let line = ["line 2", "line "][usize::from(text.starts_with('3'))];
         let text = Value::from(format!("{line}{text}"));
         let expected = format!("{{\"type\": \"error\", \"code\": 12, \"text\": {text}}}\n");
         for line_break in ["\n", "\r\n"] {
             let input = format!("{{}}\n{input}\n").replace('\n', line_break);
             let replies = run(&[], &input).replies;
-            assert!(
-                replies.contains(&expected),
-                "{input}\n{replies}\n{expected}"
-            );
+            assert!(replies.contains(&expected), "{input}{replies}{expected}");
         }
     }
 }
@@ -159,10 +155,8 @@ fn are_short_and_plain_whatever_the_input_is() {
         assert!(texts.len() >= 8, "{texts:?}");
         for text in texts {
             let is_plain = |c: char| !c.is_control() && !"\u{2028}\u{2029}".contains(c);
-            assert!(
-                text.chars().count() <= 400 && text.chars().all(is_plain),
-                "{text:?}"
-            );
+            assert!(text.chars().all(is_plain), "{text:?}");
+            assert!(text.chars().count() <= 400, "{text:?}");
         }
     }
 }
