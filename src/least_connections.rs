@@ -215,7 +215,7 @@ impl Backend {
 
 type Check = fn(&[Backend]) -> Result<(), Refusal>;
 
-/// Refuses a request to these backends, if there is none to route it to.
+/// Refuses a request to these backends, if none of them can take it.
 fn check_available(backends: &[Backend]) -> Result<(), Refusal> {
     let text = if backends.is_empty() {
         "the pool is empty: name backends in active_connections, in an init, or on the command line"
