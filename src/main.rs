@@ -15,7 +15,7 @@ JSON messages on standard input (< FILE reads a file) and writes JSON replies to
 standard output.
 
   BACKEND        The name of a backend; a tie goes to the first. Without any, an
-                 init or the requests themselves name the backends.
+                 init or a request's active_connections names the backends.
   -h, --help     Print this
   -V, --version  Print the version
   --             Take everything after it as a backend
