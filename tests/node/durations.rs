@@ -152,6 +152,6 @@ fn the_readme_says_what_a_slow_backend_does() {
     let [first, last] = [0, 9].map(|slow| setting(40_000, slow).least_connections().mean());
     let [first, last] = [first, last].map(milliseconds);
     assert_in_readme(&format!(
-        "{first} if it is the first in the pool and {last} if it is the last"
+        "{first} if that one is first in the pool and {last} if it is last"
     ));
 }

@@ -24,8 +24,8 @@ mod arguments {
 
     #[test]
     fn are_the_pool_in_order() {
-        let arguments = ["b", "a", "c d", "--", "é", "-h", "--"];
-        let counts = r#"{"b": 1, "a": 0, "c d": 0, "é": 0, "-h": 0, "--": 0}"#;
+        let arguments = ["b", "a", "c d", "--", "é", "-h", "-V", "--"];
+        let counts = r#"{"b": 1, "a": 0, "c d": 0, "é": 0, "-h": 0, "-V": 0, "--": 0}"#;
         let reply = format!(r#"{{"type": "http_response", …, "active_connections": {counts}}}"#);
         assert_replies(&arguments, r#"{"type": "http_request"}"#, &(reply + "\n"));
         assert_replies(&["--"], STATS, STATS_OK);
