@@ -152,7 +152,7 @@ impl LeastConnections {
             self.backends = reported;
             return Ok(());
         }
-        // None if the report is in the pool's order, as most are.
+        // Empty if the report is in the pool's order, as most are.
         let mut places: Vec<usize> = Vec::new();
         if !in_order {
             let known: HashMap<_, usize> = self.names().zip(0..).collect();

@@ -6,7 +6,9 @@ use std::fs::read_to_string;
 use std::io::{BufRead, BufReader, Write};
 use std::iter::{once, repeat_n};
 use std::process::Child;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{program, start};
 
@@ -34,6 +36,7 @@ fn assert_bounded<'a>(mib: usize, replies: usize, pieces: impl Iterator<Item = &
     let mut child = start(&mut program(&[]));
     let mut stdin = child.stdin.take().expect("it is piped");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let (sender, counted) = channel();
     let (lines, peak) = thread::scope(|scope| {
         let feeder = scope.spawn(move || {
             for piece in pieces {
@@ -43,11 +46,21 @@ fn assert_bounded<'a>(mib: usize, replies: usize, pieces: impl Iterator<Item = &
             writeln!(stdin, "\n{MARK}\n{MARK}").expect("it reads");
             stdin
         });
-        let lines = stdout.lines().map_while(Result::ok);
-        let lines = lines.take_while(|line| line != MARK_OK).count();
+        scope.spawn(move || {
+            let mut lines = stdout.lines().map_while(Result::ok);
+            let count = lines.by_ref().take_while(|line| line != MARK_OK).count();
+            sender.send(count).expect("it is awaited");
+            // Read on, so that the program does not end before its memory is known.
+            lines.for_each(drop);
+        });
+        // The time limit makes the test fail, and not hang, if there is no reply.
+        let lines = counted.recv_timeout(Duration::from_secs(120));
         let peak = peak_memory(&child);
+        if lines.is_err() {
+            child.kill().expect("it is running");
+        }
         drop(feeder.join().expect("it has sent everything"));
-        (lines, peak)
+        (lines.expect("there is a reply"), peak)
     });
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     assert_eq!(lines, replies, "replies");

@@ -54,13 +54,10 @@ mod a_message {
     rule! { may_span_lines_with_white_space_around_it, r#"
         {⏎"type"⏎:⏎⏎   ⏎⇥"stats"⏎⏎}⏎ => §
         {↵⏎"type"↵⏎:↵⏎"stats"↵⏎}↵⏎ => §
+        {"type":⏎"stats", "x": "]}{\"", "y":⏎"\\"}⏎{"type":⏎"stats"}⏎ => § §
         ⏎ ⇥↵⏎⏎  ⇥§  ↵⏎⏎⏎ => §
          ↵⏎⇥ =>
          =>
-    "# }
-
-    rule! { may_have_brackets_and_escapes_in_its_strings, r#"
-        {"type":⏎"stats", "x": "]}{\"", "y":⏎"\\"}⏎{"type":⏎"stats"}⏎ => § §
     "# }
 
     rule! { may_follow_a_byte_order_mark_on_any_line, r#"

@@ -163,7 +163,7 @@ pub fn assert_lines(written: &str, expected: &str, what: &str) {
 }
 
 /// Whether a line is as `pattern`, in which `…` is for anything.
-fn is_like(line: &str, pattern: &str) -> bool {
+pub fn is_like(line: &str, pattern: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('…') else {
         return line == pattern;
     };
