@@ -1,5 +1,6 @@
 //! Errors: a code and a text, and how a text quotes names and input.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 
 /// The most characters that a text quotes of a name or of input.
@@ -8,20 +9,40 @@ const MAX_QUOTED: usize = 40;
 /// White space, as JSON has it.
 pub(crate) const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// Why a message is refused: what an `error` reply says. A refused message has changed nothing.
+/// The codes of errors, [Maelstrom's](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The message type or the algorithm is unknown.
+    NotSupported = 10,
+    /// There is no backend to route to.
+    TemporarilyUnavailable = 11,
+    /// The message cannot be read, or one of its fields is missing or wrong.
+    MalformedRequest = 12,
+    /// The pool does not have the backend.
+    KeyDoesNotExist = 20,
+    /// The pool has the backend already.
+    KeyAlreadyExists = 21,
+    /// The backend has no active connection to complete.
+    PreconditionFailed = 22,
+}
+
+/// Why a message or a call is refused: what an `error` reply says. It has changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// [Maelstrom's](https://github.com/jepsen-io/maelstrom/blob/main/doc/protocol.md#errors): 10 not-supported,
-    /// 11 temporarily-unavailable, 12 malformed-request, 20 key-does-not-exist, or 22 precondition-failed.
-    pub code: u16,
+    /// The kind of the error.
+    pub code: Code,
     /// What is wrong and what would be right, in at most 400 characters on one line.
     pub text: String,
 }
 
 impl Refusal {
-    pub(crate) fn malformed(text: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { code: 12, text }
+        Self { code, text }
+    }
+
+    pub(crate) fn malformed(text: impl Into<String>) -> Self {
+        Self::new(Code::MalformedRequest, text)
     }
 
     /// The refusal of what cannot be read, quoted from `found` on.
@@ -37,22 +58,25 @@ impl Refusal {
         if error.is_eof() {
             return Self::unreadable(began, "unfinished message", json);
         }
-        let reason = reason(error);
-        let (line, column) = (began + error.line() as u64 - 1, error.column());
-        let Some(before) = column.checked_sub(1) else {
-            // The mistake is the end of the line before.
-            return Self::unreadable(line - 1, &reason, "");
-        };
-        // A control character has the column of the byte before it.
+        let reason = error.to_string();
+        let reason = reason.rsplit_once(" at line ").map_or(&*reason, |it| it.0);
+        // These are the words of `serde_json` 1. If they change one day, they are passed on.
+        let is_key = reason == "key must be a string";
         let is_control_character = reason.starts_with("control character");
-        let start = before + usize::from(is_control_character);
-        let found = json.split('\n').nth(error.line() - 1);
-        // A wrong `\u` may have a place after it: on the next line, or inside a character.
-        let found = found.and_then(|line| (0..=start).rev().find_map(|start| line.get(start..)));
+        let column = error.column();
+        // In column 0, the mistake is the end of the line before.
+        let line = began + error.line() as u64 - 1 - u64::from(column == 0);
+        let text = json.split('\n').nth(error.line() - 1).unwrap_or_default();
+        let text = if column == 0 { "" } else { text };
+        // A control character has the column of the byte before it.
+        let start = column.saturating_sub(usize::from(!is_control_character));
+        // The place of a wrong `\u` is up to four bytes after it: maybe on the next line, or inside a character.
+        let found = (0..=start).rev().find_map(|start| text.get(start..));
         let found = found.unwrap_or_default();
         let is_at_line_end = found.trim_start_matches(WHITE_SPACE).is_empty();
-        let reason = match reason.as_str() {
-            "key must be a string" => "expected a key in double quotes",
+        let reason = match reason {
+            _ if is_key && found.starts_with('}') => "trailing comma",
+            _ if is_key => "expected a key in double quotes",
             _ if is_control_character && is_at_line_end => "missing closing quote",
             reason => reason,
         };
@@ -63,13 +87,6 @@ impl Refusal {
     }
 }
 
-/// What `serde_json` says, without the place.
-pub(crate) fn reason(error: &serde_json::Error) -> String {
-    let error = error.to_string();
-    let reason = error.rsplit_once(" at line ");
-    reason.map_or(&*error, |(reason, _)| reason).to_owned()
-}
-
 impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {
@@ -78,23 +95,25 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Refuses a list, the value of `field`, in which a name repeats.
-pub(crate) fn refuse_repeated<'a>(
-    field: &str,
-    names: impl Iterator<Item = &'a str> + Clone,
+/// Refuses the names of a pool if one of them is empty or repeats.
+pub(crate) fn check_names<'a, N: Iterator<Item = &'a str> + Clone>(
+    mut names: N,
 ) -> Result<(), Refusal> {
-    // Most lists are sorted, which is seen at once.
-    if names.clone().is_sorted_by(|one, next| one < next) {
+    // In ascending order after the empty name, none is empty or repeats.
+    let from_empty = [""].into_iter().chain(names.clone());
+    if from_empty.is_sorted_by(|one, next| one < next) {
         return Ok(());
     }
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    let repeated = names.windows(2).find(|pair| pair[0] == pair[1]);
-    let text = repeated.map(|pair| format!("{} is listed twice in {field}", quoted(pair[0])));
-    text.map_or(Ok(()), |text| Err(Refusal::malformed(text)))
+    let mut seen = HashSet::new();
+    let text = match names.find(|name| name.is_empty() || !seen.insert(*name)) {
+        None => return Ok(()),
+        Some("") => "a backend's name is empty".to_owned(),
+        Some(name) => format!("{} is listed twice", quoted(name)),
+    };
+    Err(Refusal::malformed(text))
 }
 
-/// The first five names of a list, and the number of the others.
+/// The first five names of a list, and the number of the others. Empty if there are none.
 pub(crate) fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let first: Vec<_> = names.by_ref().take(5).map(quoted).collect();
     let first = first.join(", ");
@@ -105,8 +124,7 @@ pub(crate) fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> S
 }
 
 /// A name in double quotes.
-#[must_use]
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", shown(name.chars()))
 }
 

@@ -26,32 +26,33 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`serve`] serves one stream. For several, share a `Mutex<LeastConnections>` among threads.
+//! To use the balancer from several threads, share a `Mutex<LeastConnections>`.
 //!
 //! # Reading
 //!
 //! - A message is one JSON object. It may span lines, and a line may hold several. It is answered when the line on which
-//!   it ends has ended. What cannot be read is answered with error 12, and so is a list, as a whole.
-//! - An object with a mistake ends where its brackets close. If its first line has a mistake and does not close them, or
-//!   a line ends inside a string, lines are skipped until one begins with a bracket and is not indented more than it.
-//! - An unfinished object also ends before such a line, if no value may come there.
+//!   it ends has ended. What cannot be read is answered with error 12, and the rest of its line is not read.
+//! - If brackets or a string are open at the end of that line, lines are skipped until one begins with a bracket and is
+//!   not indented more. Before such a line, an unfinished object ends, too, if no value may come there.
 //!
 //! # Modules
 //!
-//! For those who change the program: each module imports only from those below it.
+//! Each imports only from those below it.
 //!
 //! | module | its one job |
 //! | --- | --- |
 //! | `server` | the loop |
-//! | `reader` | finds objects in the lines, and goes on after what is not one |
+//! | `reader` | finds objects in the lines, and goes on after what cannot be read |
 //! | `lines` | reads lines: bounded, numbered, decoded |
-//! | `node` | answers one message |
+//! | `brackets` | how far an object goes |
+//! | `node` | what each type of message does |
 //! | `reply` | what replies look like |
-//! | `object` | an object becomes a message, or the reason to refuse it |
-//! | `message` | the keys of messages, and their types |
+//! | `message` | an object becomes a message, or a reply, which is not answered |
+//! | `object` | an object: its keys, and how a field is read |
 //! | `least_connections` | the balancer |
 //! | `error` | a code and a text; how names and input are quoted |
 
+mod brackets;
 mod error;
 mod least_connections;
 mod lines;
@@ -62,7 +63,7 @@ mod reader;
 mod reply;
 mod server;
 
-pub use error::{Refusal, quoted};
+pub use error::{Code, Refusal};
 pub use least_connections::{Backend, LeastConnections, Report};
 pub use node::Node;
 pub use server::serve;

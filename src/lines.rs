@@ -19,16 +19,14 @@ pub struct Lines<R> {
     is_at_end: bool,
 }
 
-/// A line.
+/// A line with its line break, but without a byte order mark at its start.
 pub struct Line<'a> {
     /// Its number, from 1.
     pub number: u64,
-    /// The line with its line break, but without a byte order mark at its start; or why it cannot be read.
+    /// The line, or the beginning of one that is too long.
+    pub bytes: &'a [u8],
+    /// The same as text, or why it cannot be read.
     pub text: Result<&'a str, &'static str>,
-    /// How many bytes of white space it begins with.
-    pub indent: usize,
-    /// Whether a bracket comes after them, as it does where an object or a list begins.
-    pub begins_with_bracket: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -43,8 +41,8 @@ impl<R: BufRead> Lines<R> {
 
     /// Reads the next line. The last one may lack its line break.
     pub fn read(&mut self) -> io::Result<Option<Line<'_>>> {
-        // A line break has up to two bytes. One byte more shows that the line is too long.
-        const LIMIT: usize = MAX_LENGTH + 3;
+        // With a byte order mark, a line break and a byte more, the line is too long.
+        const LIMIT: usize = BYTE_ORDER_MARK.len() + MAX_LENGTH + 3;
         // Not read again: on a terminal, that would take another Ctrl-D.
         if self.is_at_end {
             return Ok(None);
@@ -52,28 +50,26 @@ impl<R: BufRead> Lines<R> {
         self.bytes.clear();
         let mut limited = io::Read::take(&mut self.input, LIMIT as u64);
         limited.read_until(b'\n', &mut self.bytes)?;
-        let is_too_long = self.bytes.len() == LIMIT;
         if !self.bytes.ends_with(b"\n") {
-            if is_too_long {
+            if self.bytes.len() == LIMIT {
                 self.input.skip_until(b'\n')?;
             } else {
                 self.is_at_end = true;
             }
         }
         self.number += 1;
-        let line = self.bytes.strip_prefix(BYTE_ORDER_MARK);
-        let line = line.unwrap_or(&self.bytes);
-        let is_white_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-        let indent = line.iter().take_while(is_white_space).count();
-        let text = match str::from_utf8(line) {
-            _ if is_too_long => Err(TOO_LONG),
+        let bytes = self.bytes.strip_prefix(BYTE_ORDER_MARK);
+        let bytes = bytes.unwrap_or(&self.bytes);
+        let content = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        let text = match str::from_utf8(bytes) {
+            _ if content.len() > MAX_LENGTH => Err(TOO_LONG),
             text => text.map_err(|_| "not UTF-8"),
         };
         Ok((!self.bytes.is_empty()).then_some(Line {
             number: self.number,
+            bytes,
             text,
-            indent,
-            begins_with_bracket: matches!(line.get(indent), Some(b'{' | b'[')),
         }))
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use least_connections::{Node, quoted, serve};
+use least_connections::{Node, serve};
 
 const USAGE: &str = r#"Usage: least-connections [BACKEND]...
 
@@ -15,7 +15,7 @@ JSON messages on standard input (< FILE reads a file) and writes JSON replies to
 standard output.
 
   BACKEND        The name of a backend; a tie goes to the first. Without any, an
-                 init or a request's active_connections names the backends.
+                 init, an add or a request's active_connections names them.
   -h, --help     Print this
   -V, --version  Print the version
   --             Take everything after it as a backend
@@ -27,21 +27,27 @@ To try it, start least-connections api-1 api-2 and paste:
   {"type": "request_complete", "msg_id": 4, "backend": "api-1"}
   {"type": "drain", "msg_id": 5, "backend": "api-2"}
   {"type": "stats", "msg_id": 6}
-Ctrl-D ends it.
 "#;
 
 const VERSION: &str = concat!("least-connections ", env!("CARGO_PKG_VERSION"), "\n");
 
+/// How to end the input at a terminal.
+const END: &str = if cfg!(windows) {
+    "Ctrl-Z and Enter end"
+} else {
+    "Ctrl-D ends"
+};
+
 /// What the arguments ask for.
 enum Command {
-    Print(&'static str),
+    Print(String),
     /// With an example of a message that it can answer.
     Serve(Node, &'static str),
 }
 
 fn main() -> ExitCode {
     let result = match command(std::env::args_os().skip(1)) {
-        Ok(Command::Print(page)) => print(page),
+        Ok(Command::Print(page)) => print(&page),
         Ok(Command::Serve(node, example)) => converse(node, example),
         Err(error) => {
             say(format_args!("{error}; try --help"));
@@ -53,12 +59,12 @@ fn main() -> ExitCode {
             say(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
-        // Also if the reader of the replies has read enough.
+        // A closed output is no failure: its reader has read enough.
         _ => ExitCode::SUCCESS,
     }
 }
 
-/// Parses the arguments in order. The first that asks for a page, or is wrong, decides. (A name twice is found last.)
+/// Parses the arguments in order. The first that asks for a page, or is wrong, decides. (Names are checked last.)
 fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let mut backends = Vec::new();
     let mut options = true;
@@ -67,14 +73,12 @@ fn command(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Command>
             bail!("backend names must be UTF-8");
         };
         match argument.as_str() {
-            "-h" | "--help" if options => return Ok(Command::Print(USAGE)),
-            "-V" | "--version" if options => return Ok(Command::Print(VERSION)),
+            "-h" | "--help" if options => return Ok(Command::Print(format!("{USAGE}{END} it.\n"))),
+            "-V" | "--version" if options => return Ok(Command::Print(VERSION.to_owned())),
             "--" if options => options = false,
             option if options && option.starts_with('-') => {
-                let option = quoted(option);
-                bail!("unknown option {option} (a backend of that name goes after --)")
+                bail!("unknown option {option:?} (a backend of that name goes after --)")
             }
-            "" => bail!("a backend's name is empty"),
             _ => backends.push(argument),
         }
     }
@@ -90,7 +94,7 @@ fn converse(mut node: Node, example: &str) -> anyhow::Result<()> {
     let input = io::stdin().lock();
     if input.is_terminal() {
         say(format_args!(
-            "reading messages from the terminal, such as {example} (Ctrl-D ends, --help shows more)"
+            "reading messages from the terminal, such as {example} ({END}, --help shows more)"
         ));
     }
     Ok(serve(&mut node, input, io::stdout().lock())?)

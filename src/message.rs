@@ -1,17 +1,13 @@
-//! Messages: the keys of an envelope and of a body, and the types of their values.
-
-use std::borrow::Cow;
-use std::fmt;
-use std::ops::Deref;
+//! Messages: an object becomes one, with its address, its `msg_id` and its type; or a reply, which is not answered.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::error::Refusal;
+use crate::error::{Refusal, WHITE_SPACE};
+use crate::object::{Object, Str};
 
-/// The highest count in a report: 2^53 - 1, the largest integer that every JSON parser keeps exact.
-pub const MAX_COUNT: u64 = (1 << 53) - 1;
+const TYPE: &str = r#"a string, such as "http_request""#;
+const BODY: &str = r#"an object with a "type""#;
+const MSG_ID: &str = "an integer from 0 to 18446744073709551615";
 
 /// The `src` and `dest` of a message. A bare body has none, and gets a bare reply.
 pub type Address<'a> = Option<(Str<'a>, Str<'a>)>;
@@ -21,102 +17,96 @@ pub struct Message<'a> {
     pub address: Address<'a>,
     /// Comes back as `in_reply_to`.
     pub msg_id: Option<u64>,
-    /// What is asked for, or why it is refused.
-    pub body: Result<Box<Body<'a>>, Refusal>,
+    /// The `type`, or why the message is refused.
+    pub kind: Result<Str<'a>, Refusal>,
+    /// All keys of the body.
+    pub fields: Object<'a>,
 }
 
-impl<'a> Message<'a> {
-    /// A message to be refused. What cannot be read is one without an address and a `msg_id`.
-    pub fn refused(address: Address<'a>, msg_id: Option<u64>, refusal: Refusal) -> Self {
+impl Message<'_> {
+    /// What cannot be read.
+    pub fn refused(refusal: Refusal) -> Self {
         Self {
-            address,
-            msg_id,
-            body: Err(refusal),
+            address: None,
+            msg_id: None,
+            kind: Err(refusal),
+            fields: Object::EMPTY,
         }
     }
 }
 
-/// The known keys of an envelope.
+/// An envelope whose `src`, `dest` and `body` are right and there once.
 #[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))] // Strings are borrowed from the input.
-pub struct Envelope<'a> {
-    pub src: Option<Str<'a>>,
-    pub dest: Option<Str<'a>>,
-    /// In a box, because `serde_json` moves it several times.
-    pub body: Option<Box<Body<'a>>>,
+struct Envelope<'a> {
+    #[serde(borrow)]
+    src: Str<'a>,
+    #[serde(borrow)]
+    dest: Str<'a>,
+    #[serde(borrow)]
+    body: Object<'a>,
 }
 
-/// The known keys of a body, whichever of them its type uses.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-pub struct Body<'a> {
-    #[serde(rename = "type")]
-    pub kind: Str<'a>,
-    pub msg_id: Option<u64>,
-    pub in_reply_to: Option<IgnoredAny>,
-    pub backends: Option<Vec<Str<'a>>>,
-    pub algorithm: Option<Str<'a>>,
-    pub node_id: Option<Str<'a>>,
-    pub node_ids: Option<Vec<Str<'a>>>,
-    #[serde(default, deserialize_with = "counts")]
-    pub active_connections: Option<Entries<'a, u64>>,
-    pub backend: Option<Str<'a>>,
-    #[serde(default, deserialize_with = "any_value")]
-    pub echo: Option<&'a RawValue>,
+/// Reads the object at the beginning of `json`. Returns the message, unless it is a reply, and its length. An error means
+/// that the JSON is wrong, or goes on after `json`.
+pub fn read(json: &str) -> serde_json::Result<(Option<Message<'_>>, usize)> {
+    // Most envelopes begin with one of these keys (`id` is Maelstrom's), and are read in one pass.
+    let start = json.trim_start_matches(|c| c == '{' || WHITE_SPACE.contains(&c));
+    let mut keys = [r#""src""#, r#""dest""#, r#""body""#, r#""id""#].iter();
+    if keys.any(|key| start.starts_with(key)) {
+        if let Ok((Envelope { src, dest, body }, length)) = first(json) {
+            return Ok((message(Some((src, dest)), body, None), length));
+        }
+    }
+    let (object, length) = first(json)?;
+    Ok((any_message(object), length))
 }
 
-/// Whether only replies have this type, those of this program or of another. (Nodes that answer replies never stop.)
+/// The first value in `json`, and the length up to its end.
+pub fn first<'a, T: Deserialize<'a>>(json: &'a str) -> serde_json::Result<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_str(json).into_iter();
+    let value = values.next().expect("an object or a list begins here");
+    Ok((value?, values.byte_offset()))
+}
+
+/// The message in any object, unless it is a reply. Of a repeated key, the last value holds.
+fn any_message(object: Object) -> Option<Message> {
+    let body: Option<Object> = object.last("body");
+    match (object.last("src"), object.last("dest"), body) {
+        (Some(src), Some(dest), body) => {
+            let mistake = object.required::<Object>("body", BODY).err();
+            let body = body.unwrap_or(Object::EMPTY);
+            message(Some((src, dest)), body, mistake)
+        }
+        (src, _, Some(body)) if body.has("type") && !object.has("type") => {
+            let key = if src.is_none() { "src" } else { "dest" };
+            let mistake = object.required::<Str>(key, "a string").err();
+            message(None, body, mistake)
+        }
+        _ => message(None, object, None),
+    }
+}
+
+/// The message with this body, unless it is a reply. `mistake` is one of its envelope.
+fn message<'a>(
+    address: Address<'a>,
+    fields: Object<'a>,
+    mistake: Option<Refusal>,
+) -> Option<Message<'a>> {
+    let kind: Option<Str> = fields.last("type");
+    if fields.has("in_reply_to") || kind.is_some_and(|kind| is_type_of_reply(&kind.0)) {
+        return None;
+    }
+    let kind = fields.required("type", TYPE);
+    let msg_id = fields.optional("msg_id", MSG_ID);
+    Some(Message {
+        address,
+        msg_id: msg_id.clone().unwrap_or_else(|_| fields.last("msg_id")),
+        kind: mistake.map_or(Ok(()), Err).and(msg_id).and(kind),
+        fields,
+    })
+}
+
+/// Whether this is a type of replies, of any program. (Two nodes that answer each other's replies never stop.)
 pub fn is_type_of_reply(kind: &str) -> bool {
     matches!(kind, "error" | "http_response") || kind.ends_with("_ok")
-}
-
-/// A string, borrowed if it has no escapes. (A `Cow` alone is never borrowed in an `Option` or a `Vec`.)
-#[derive(Deserialize)]
-pub struct Str<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Deref for Str<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The keys and values of an object, in their order. A key may be there twice.
-pub struct Entries<'a, V>(pub Vec<(Cow<'a, str>, V)>);
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<'de, V> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Self(Vec::new()))
-    }
-}
-
-/// Collects the entries in itself.
-impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<'de, V> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some((Str(key), value)) = map.next_entry()? {
-            self.0.push((key, value));
-        }
-        Ok(self)
-    }
-}
-
-fn counts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Entries<'de, u64>>, D::Error> {
-    let counts: Option<Entries<u64>> = Deserialize::deserialize(from)?;
-    let mut entries = counts.iter().flat_map(|counts| &counts.0);
-    if entries.any(|(_, count)| *count > MAX_COUNT) {
-        return Err(D::Error::custom("a count is too high"));
-    }
-    Ok(counts)
-}
-
-/// Any JSON value: unlike elsewhere, null does not count as absent.
-fn any_value<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(from).map(Some)
 }

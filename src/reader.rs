@@ -1,17 +1,22 @@
-//! The reader: finds messages in the lines, and goes on after what is not one.
+//! The reader: finds messages in the lines, and goes on after what cannot be read.
 //!
-//! `serde_json` decides whether an object is right, and where it ends if it is. Only if it is wrong, or goes on after its
-//! first line, are its brackets counted, outside of strings. Any closing bracket closes any opening one. A list is read
-//! as an object is.
+//! `serde_json` decides whether an object is right, and where it ends if it is. If the object is wrong, or goes on after
+//! its first line, its brackets say where it ends and which lines are skipped. A list is read as an object is.
 
 use std::{io, mem};
 
+use serde::de::IgnoredAny;
+
+use crate::brackets::{Brackets, begins_with_bracket, is_left_open, is_white_space};
 use crate::error::{Refusal, WHITE_SPACE};
 use crate::lines::{Line, MAX_LENGTH, TOO_LONG};
-use crate::message::Message;
-use crate::object;
+use crate::message::{self, Message};
 
-/// Reads lines. Passes the messages in them to `answer`, and what cannot be read, as messages to be refused.
+const LIST: &str =
+    "not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them)";
+const TEXT: &str = "not a JSON object, which starts with {";
+
+/// Reads lines. Passes each message in them to `answer`, and a refused message for what cannot be read.
 pub struct Reader<F> {
     held: Held,
     answer: F,
@@ -34,12 +39,14 @@ struct Unfinished {
     /// All of it so far.
     json: String,
     brackets: Brackets,
-    /// The number of the line on which it begins.
-    began: u64,
-    /// The indentation of that line.
+    began: Place,
+}
+
+/// Where something begins: the number of the line, and its indentation.
+#[derive(Clone, Copy)]
+struct Place {
+    number: u64,
     indent: usize,
-    /// Whether that line has a mistake. Then the object is not held.
-    is_wrong: bool,
 }
 
 impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
@@ -50,159 +57,138 @@ impl<F: FnMut(Message) -> io::Result<()>> Reader<F> {
 
     /// Reads the next line.
     pub fn read(&mut self, line: &Line) -> io::Result<()> {
-        let begins_within = |indent| line.begins_with_bracket && line.indent <= indent;
-        let rest = match (mem::take(&mut self.held), line.text) {
-            (Held::Skipping(indent), _) if !begins_within(indent) => {
-                self.held = Held::Skipping(indent);
+        let white_space = line.bytes.iter().take_while(|byte| is_white_space(**byte));
+        let (number, indent) = (line.number, white_space.count());
+        let place = Place { number, indent };
+        let start = &line.bytes[indent..];
+        let begins_anew = |most| begins_with_bracket(start) && indent <= most;
+        match mem::take(&mut self.held) {
+            Held::Nothing => {}
+            Held::Skipping(most) if begins_anew(most) => {}
+            Held::Skipping(most) => {
+                self.held = Held::Skipping(most);
                 return Ok(());
             }
-            (before, Err(reason)) => {
-                // An unfinished object ends here, too. Skips to a bracket that is indented no more than either.
-                let before = match before {
-                    Held::Unfinished(unfinished) => Some(unfinished.indent),
-                    _ => None,
-                };
-                let this = line.begins_with_bracket.then_some(line.indent);
-                if let Some(indent) = before.into_iter().chain(this).min() {
-                    self.held = Held::Skipping(indent);
-                }
-                return self.refuse(Refusal::unreadable(line.number, reason, ""));
+            Held::Unfinished(object)
+                if begins_anew(object.began.indent) && !object.brackets.may_take_value() =>
+            {
+                self.cut_off(&object)?;
             }
-            (Held::Unfinished(unfinished), Ok(text)) => {
-                if begins_within(unfinished.indent) && !unfinished.brackets.may_take_value() {
-                    self.read_whole(&unfinished.json, unfinished.began)?;
-                    text
-                } else {
-                    self.read_on(unfinished, text)?
-                }
+            Held::Unfinished(object) => return self.read_on(object, line, place),
+        }
+        match line.text {
+            Ok(text) => self.read_objects(text, place),
+            Err(reason) => {
+                let refusal = Refusal::unreadable(number, reason, "");
+                self.refuse(refusal, place, is_left_open(start))
             }
-            (_, Ok(text)) => text,
-        };
-        self.read_objects(line, rest)
+        }
     }
 
     /// Ends the input.
     pub fn end(mut self) -> io::Result<()> {
-        if let Held::Unfinished(unfinished) = mem::take(&mut self.held) {
-            self.read_whole(&unfinished.json, unfinished.began)?;
+        match mem::take(&mut self.held) {
+            Held::Unfinished(object) => self.cut_off(&object),
+            Held::Skipping(_) | Held::Nothing => Ok(()),
         }
-        Ok(())
     }
 
-    /// Reads the objects that begin on a line.
-    fn read_objects(&mut self, line: &Line, mut rest: &str) -> io::Result<()> {
-        while begins_with_bracket(rest) {
-            match object::read(rest, line.number) {
+    /// Reads what begins on a line: objects, until something cannot be read.
+    fn read_objects(&mut self, mut text: &str, place: Place) -> io::Result<()> {
+        loop {
+            let start = text.trim_start_matches(WHITE_SPACE).as_bytes();
+            if start.is_empty() {
+                return Ok(());
+            }
+            if !begins_with_bracket(start) {
+                let refusal = Refusal::unreadable(place.number, TEXT, text);
+                return self.refuse(refusal, place, is_left_open(start));
+            }
+            text = self.read_object(text, place, None)?;
+        }
+    }
+
+    /// Adds a line to an object.
+    fn read_on(&mut self, mut object: Unfinished, line: &Line, place: Place) -> io::Result<()> {
+        let began = object.began;
+        object.brackets.follow(line.bytes);
+        let refusal = match line.text {
+            Err(reason) => Refusal::unreadable(line.number, reason, ""),
+            Ok(text) => {
+                object.json.push_str(text);
+                if !object.brackets.goes_on() {
+                    let rest = self.read_object(&object.json, began, Some(object.brackets))?;
+                    return self.read_objects(rest, place);
+                }
+                if object.json.len() <= MAX_LENGTH {
+                    self.held = Held::Unfinished(object);
+                    return Ok(());
+                }
+                Refusal::unreadable(began.number, TOO_LONG, "")
+            }
+        };
+        self.refuse(refusal, began, object.brackets.are_open())
+    }
+
+    /// Reads the object or list at the beginning of `json`, which ends with a line. Returns the rest of that line, if it
+    /// is to be read.
+    fn read_object<'a>(
+        &mut self,
+        json: &'a str,
+        began: Place,
+        brackets: Option<Brackets>,
+    ) -> io::Result<&'a str> {
+        // `serde` takes a list of values for an object.
+        let error = if json.trim_start_matches(WHITE_SPACE).starts_with('[') {
+            message::first::<IgnoredAny>(json).err()
+        } else {
+            match message::read(json) {
                 Ok((message, length)) => {
                     message.map_or(Ok(()), &mut self.answer)?;
-                    rest = &rest[length..];
+                    return Ok(&json[length..]);
                 }
-                Err(error) => {
-                    let unfinished = Unfinished {
-                        json: String::new(),
-                        brackets: Brackets::default(),
-                        began: line.number,
-                        indent: line.indent,
-                        is_wrong: !error.is_eof(),
-                    };
-                    rest = self.read_on(unfinished, rest)?;
-                }
+                Err(error) => Some(error),
             }
-        }
-        if rest.trim_start_matches(WHITE_SPACE).is_empty() {
-            return Ok(());
-        }
-        let reason = "not a JSON object, which starts with {";
-        self.refuse(Refusal::unreadable(line.number, reason, rest))
-    }
-
-    /// Adds a line to an object. Returns the rest of the line, if that is to be read.
-    fn read_on<'a>(&mut self, mut unfinished: Unfinished, line: &'a str) -> io::Result<&'a str> {
-        let length = unfinished.brackets.follow(line);
-        let (part, rest) = line.split_at(length.unwrap_or(line.len()));
-        unfinished.json.push_str(part);
-        if length.is_some() {
-            // For a wrong `\u`, `serde_json` wants four bytes, and takes fewer for an unfinished object.
-            unfinished.json.push_str("   ");
-            let is_right = self.read_whole(&unfinished.json, unfinished.began)?;
-            // After a mistake, only another object is read.
-            let goes_on = is_right || begins_with_bracket(rest);
-            return Ok(if goes_on { rest } else { "" });
-        }
-        if unfinished.is_wrong || unfinished.brackets.in_string {
-            self.held = Held::Skipping(unfinished.indent);
-            self.read_whole(&unfinished.json, unfinished.began)?;
-        } else if unfinished.json.len() > MAX_LENGTH {
-            self.held = Held::Skipping(unfinished.indent);
-            self.refuse(Refusal::unreadable(unfinished.began, TOO_LONG, ""))?;
-        } else {
-            self.held = Held::Unfinished(unfinished);
-        }
+        };
+        let brackets = brackets.unwrap_or_else(|| Brackets::of(json.as_bytes()));
+        let refusal = match error {
+            None => Refusal::unreadable(began.number, LIST, json),
+            Some(error) if is_right_so_far(&error) && brackets.goes_on() => {
+                let json = json.to_owned();
+                self.held = Held::Unfinished(Unfinished {
+                    json,
+                    brackets,
+                    began,
+                });
+                return Ok("");
+            }
+            Some(error) if error.is_eof() && !brackets.in_string => {
+                Refusal::unreadable(began.number, "invalid escape", json)
+            }
+            Some(error) => Refusal::not_json(json, began.number, &error),
+        };
+        self.refuse(refusal, began, brackets.are_open())?;
         Ok("")
     }
 
-    /// Reads an object that has ended. Returns whether its JSON is right.
-    fn read_whole(&mut self, json: &str, began: u64) -> io::Result<bool> {
-        match object::read(json, began) {
-            Ok((message, _)) => message.map_or(Ok(()), &mut self.answer).and(Ok(true)),
-            Err(error) => {
-                let refused = self.refuse(Refusal::not_json(json, began, &error));
-                refused.and(Ok(false))
-            }
-        }
+    /// Refuses an object that ends without its last bracket.
+    fn cut_off(&mut self, object: &Unfinished) -> io::Result<()> {
+        let json = &object.json;
+        let error = serde_json::from_str::<IgnoredAny>(json).expect_err("a bracket is open");
+        let refusal = Refusal::not_json(json, object.began.number, &error);
+        (self.answer)(Message::refused(refusal))
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
-        (self.answer)(Message::refused(None, None, refusal))
+    /// Refuses what cannot be read. If something in it is open at the end of its last line, lines are skipped.
+    fn refuse(&mut self, refusal: Refusal, began: Place, is_open: bool) -> io::Result<()> {
+        if is_open {
+            self.held = Held::Skipping(began.indent);
+        }
+        (self.answer)(Message::refused(refusal))
     }
 }
 
-fn begins_with_bracket(text: &str) -> bool {
-    text.trim_start_matches(WHITE_SPACE).starts_with(['{', '['])
-}
-
-/// The open brackets of an object.
-#[derive(Default)]
-struct Brackets {
-    open: Vec<u8>,
-    in_string: bool,
-    after_backslash: bool,
-    /// The last byte outside of strings, white space aside.
-    last: u8,
-}
-
-impl Brackets {
-    /// Follows the object through its next part. Returns the length up to the bracket that closes it, if one does.
-    fn follow(&mut self, part: &str) -> Option<usize> {
-        for (index, byte) in part.bytes().enumerate() {
-            if self.in_string {
-                self.in_string = self.after_backslash || byte != b'"';
-                self.after_backslash = !self.after_backslash && byte == b'\\';
-                continue;
-            }
-            match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => continue,
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.open.push(byte),
-                b'}' | b']' => {
-                    self.open.pop();
-                    if self.open.is_empty() {
-                        return Some(index + 1);
-                    }
-                }
-                _ => {}
-            }
-            self.last = byte;
-        }
-        None
-    }
-
-    /// Whether a value may come next.
-    fn may_take_value(&self) -> bool {
-        match self.last {
-            b':' | b'[' => true,
-            b',' => self.open.last() == Some(&b'['),
-            _ => false,
-        }
-    }
+/// Whether JSON is right so far. For a `\u` that is cut short, `serde_json` 1 has the words of an open string.
+fn is_right_so_far(error: &serde_json::Error) -> bool {
+    error.is_eof() && !error.to_string().starts_with("EOF while parsing a string")
 }

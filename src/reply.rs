@@ -2,21 +2,23 @@
 //!
 //! Keys are constants, written with what surrounds them. Values go through `serde_json`.
 
-use std::mem;
+use std::io::{self, Write};
+use std::str;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::Refusal;
 use crate::least_connections::Backend;
-use crate::message::{Message, is_type_of_reply};
+use crate::message::{Address, is_type_of_reply};
+use crate::object::Str;
 
 /// The body of a reply, with all the keys that one can have.
 #[derive(Default)]
 pub struct Reply<'a> {
     pub kind: &'static str,
     pub status: Option<u16>,
-    pub backend: Option<&'a str>,
+    pub backend: Option<Str<'a>>,
     /// The backends whose active connections are listed.
     pub active_connections: Option<&'a [Backend]>,
     /// The backends whose counters are listed.
@@ -26,34 +28,38 @@ pub struct Reply<'a> {
     pub text: Option<String>,
 }
 
-/// Writes the reply to a message into `to`, as one line: an envelope to its sender, or a bare body if it has no address.
-pub fn write(to: &mut Vec<u8>, message: &Message, answer: Result<Reply, Refusal>) {
-    to.clear();
+/// Writes the reply to a message: an envelope to its sender, or a bare body if it has no address.
+pub fn write(
+    to: &mut Vec<u8>,
+    address: &Address,
+    in_reply_to: Option<u64>,
+    answer: Result<Reply, Refusal>,
+) {
     let body = answer.unwrap_or_else(|refusal| Reply {
         kind: "error",
-        code: Some(refusal.code),
+        code: Some(refusal.code as u16),
         text: Some(refusal.text),
         ..Reply::default()
     });
-    debug_assert!(is_type_of_reply(body.kind));
-    if let Some((src, dest)) = &message.address {
-        write_json(to, r#"{"src": "#, &**dest);
-        write_json(to, r#", "dest": "#, &**src);
+    debug_assert!(is_type_of_reply(body.kind), "not {}", body.kind);
+    if let Some((src, dest)) = address {
+        write_json(to, r#"{"src": "#, &dest.0);
+        write_json(to, r#", "dest": "#, &src.0);
         to.extend_from_slice(br#", "body": "#);
-        write_body(to, message.msg_id, &body);
-        to.push(b'}');
-    } else {
-        write_body(to, message.msg_id, &body);
     }
-    put_on_one_line(to);
-    to.push(b'\n');
+    write_body(to, in_reply_to, &body);
+    to.extend(address.is_some().then_some(b'}'));
 }
 
 fn write_body(to: &mut Vec<u8>, in_reply_to: Option<u64>, body: &Reply) {
     write_json(to, r#"{"type": "#, body.kind);
     write_field(to, r#", "in_reply_to": "#, in_reply_to);
     write_field(to, r#", "status": "#, body.status);
-    write_field(to, r#", "backend": "#, body.backend);
+    write_field(
+        to,
+        r#", "backend": "#,
+        body.backend.as_ref().map(AsRef::as_ref),
+    );
     if let Some(backends) = body.active_connections {
         to.extend_from_slice(br#", "active_connections": {"#);
         for (index, backend) in backends.iter().enumerate() {
@@ -93,17 +99,27 @@ fn write_json(to: &mut Vec<u8>, before: &str, value: &(impl Serialize + ?Sized))
     serde_json::to_writer(to, value).expect("writing to memory cannot fail");
 }
 
-/// Takes the line breaks out of a reply: `\n` and `\r` between the tokens of an echo, and in any string the characters
-/// that some readers of lines take for a line break.
-fn put_on_one_line(to: &mut Vec<u8>) {
-    // The first byte of U+0085 is 0xC2, that of U+2028 and U+2029 is 0xE2. Unlike `any`, `fold` is vectorized.
+/// Writes a reply as one line. The line breaks between the tokens of an echo become spaces. Escapes the characters in
+/// strings that some readers take for a line break, or some terminals for a command.
+pub fn write_on_one_line(to: &mut impl Write, reply: &[u8]) -> io::Result<()> {
+    // These bytes begin the characters in question. Most replies have none. Unlike `any`, `fold` is vectorized.
     let is_special = |byte| matches!(byte, b'\n' | b'\r' | 0xC2 | 0xE2);
-    if to.iter().fold(false, |any, byte| any | is_special(*byte)) {
-        let reply = String::from_utf8(mem::take(to)).expect("`serde_json` writes UTF-8");
-        let reply = reply.replace(['\n', '\r'], " ");
-        let reply = reply.replace('\u{85}', r"\u0085");
-        let reply = reply.replace('\u{2028}', r"\u2028");
-        let reply = reply.replace('\u{2029}', r"\u2029");
-        *to = reply.into_bytes();
+    if reply
+        .iter()
+        .fold(false, |any, byte| any | is_special(*byte))
+    {
+        let reply = str::from_utf8(reply).expect("`serde_json` writes UTF-8");
+        for character in reply.chars() {
+            match character {
+                '\n' | '\r' => to.write_all(b" ")?,
+                '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
+                    write!(to, "\\u{:04x}", u32::from(character))?;
+                }
+                _ => to.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?,
+            }
+        }
+    } else {
+        to.write_all(reply)?;
     }
+    to.write_all(b"\n")
 }

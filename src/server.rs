@@ -12,20 +12,19 @@ use crate::reply;
 /// The size of the buffers: what a pipe holds.
 const BUFFER_SIZE: usize = 64 << 10;
 
-/// Answers the messages on `input` until it ends. Writes the replies to `output`.
-///
-/// # Errors
-///
-/// If `input` cannot be read, or `output` cannot be written. The error has the kind of the one that caused it, and says
-/// which of the two failed.
+/// Answers the messages on `input` until it ends. Writes the replies to `output`, flushed before each read. Fails if
+/// reading or writing fails: the error says which, and keeps the kind of its cause.
 pub fn serve(node: &mut Node, input: impl Read, output: impl Write) -> io::Result<()> {
     let output = &RefCell::new(BufWriter::with_capacity(BUFFER_SIZE, output));
     let input = Flushing { input, output };
     let mut lines = Lines::new(BufReader::with_capacity(BUFFER_SIZE, input));
     let mut reply = Vec::new();
     let mut reader = Reader::new(|message: Message| {
-        reply::write(&mut reply, &message, node.answer(&message));
-        let written = output.borrow_mut().write_all(&reply);
+        let fields = &message.fields;
+        let answer = message.kind.and_then(|kind| node.answer(&kind.0, fields));
+        reply.clear();
+        reply::write(&mut reply, &message.address, message.msg_id, answer);
+        let written = reply::write_on_one_line(&mut *output.borrow_mut(), &reply);
         written.map_err(failed("cannot write output"))
     });
     while let Some(line) = lines.read()? {

@@ -3,68 +3,49 @@
 
 use std::fmt::Write as _;
 use std::fs::read_to_string;
-use std::io::{BufRead, BufReader, Write};
-use std::iter::{once, repeat_n};
-use std::process::Child;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
+use std::iter::repeat_with;
 
-use crate::support::{program, start};
+use crate::support::{Live, STATS, in_time};
 
 const MIB: usize = 1 << 20;
 
-/// An envelope, and its reply, which no other message has.
-const MARK: &str =
-    r#"{"src": "c", "dest": "n", "body": {"type": "echo", "msg_id": 77, "echo": "mark"}}"#;
-const MARK_OK: &str =
-    r#"{"src": "n", "dest": "c", "body": {"type": "echo_ok", "in_reply_to": 77, "echo": "mark"}}"#;
+/// A message, and its reply, which no other message has.
+const MARK: &str = r#"{"type": "echo", "echo": "mark"}"#;
+const MARK_OK: &str = "{\"type\": \"echo_ok\", \"echo\": \"mark\"}\n";
 
-/// The most memory that a process has had so far, in bytes.
-fn peak_memory(child: &Child) -> usize {
-    let status = read_to_string(format!("/proc/{}/status", child.id())).expect("it is running");
+/// The most memory that the program has had so far, in bytes.
+fn peak_memory(live: &Live) -> usize {
+    let path = format!("/proc/{}/status", live.child.id());
+    let status = read_to_string(path).expect("it is running");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
     let kib = kib.and_then(|kib| kib.parse::<usize>().ok());
     kib.expect("the kernel counts it") * 1024
 }
 
-/// Sends some pieces, then a line break and an envelope. There must be so many replies before that to the envelope, and
-/// the program must have had no more memory than `mib`.
 #[track_caller]
-fn assert_bounded<'a>(mib: usize, replies: usize, pieces: impl Iterator<Item = &'a str> + Send) {
-    let mut child = start(&mut program(&[]));
-    let mut stdin = child.stdin.take().expect("it is piped");
-    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let (sender, counted) = channel();
-    let (lines, peak) = thread::scope(|scope| {
-        let feeder = scope.spawn(move || {
-            for piece in pieces {
-                stdin.write_all(piece.as_bytes()).expect("it reads");
-            }
-            // An object may be torn where a value may come. Then it takes the first one with it.
-            writeln!(stdin, "\n{MARK}\n{MARK}").expect("it reads");
-            stdin
-        });
-        scope.spawn(move || {
-            let mut lines = stdout.lines().map_while(Result::ok);
-            let count = lines.by_ref().take_while(|line| line != MARK_OK).count();
-            sender.send(count).expect("it is awaited");
-            // Read on, so that the program does not end before its memory is known.
-            lines.for_each(drop);
-        });
-        // The time limit makes the test fail, and not hang, if there is no reply.
-        let lines = counted.recv_timeout(Duration::from_secs(120));
-        let peak = peak_memory(&child);
-        if lines.is_err() {
-            child.kill().expect("it is running");
-        }
-        drop(feeder.join().expect("it has sent everything"));
-        (lines.expect("there is a reply"), peak)
-    });
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
-    assert_eq!(lines, replies, "replies");
+fn assert_bounded(mib: usize, replies: usize, begin: String, piece: String, times: usize) {
+    let peak = peak_of(replies, begin, piece, times);
     assert!(peak < mib * MIB, "{} MiB", peak / MIB);
+}
+
+/// The most memory that `begin`, then `piece` so many times, take, in bytes. They must get so many replies.
+#[track_caller]
+fn peak_of(replies: usize, begin: String, piece: String, times: usize) -> usize {
+    let (live, count) = in_time(move || {
+        let mut live = Live::start(&[]);
+        live.send(begin);
+        (0..times).for_each(|_| live.send(&piece));
+        // There is one answer to the mistake, also if it is part of an object that was torn.
+        live.send(format!("\n{{x\n{MARK}\n"));
+        let others = repeat_with(|| live.reply()).take_while(|reply| reply != MARK_OK);
+        let count = others.count();
+        (live, count)
+    });
+    assert_eq!(count, replies + 1, "replies");
+    let peak = peak_memory(&live);
+    live.assert_ends();
+    peak
 }
 
 mod endless {
@@ -74,7 +55,7 @@ mod endless {
     #[track_caller]
     fn assert_answers(answers: usize, begin: &str, piece: &str) {
         let piece = piece.repeat(MIB / piece.len());
-        assert_bounded(96, answers, once(begin).chain(repeat_n(&*piece, 128)));
+        assert_bounded(96, answers, begin.to_owned(), piece, 128);
     }
 
     #[test]
@@ -82,7 +63,7 @@ mod endless {
         for (begin, piece) in [("", "x"), ("", " "), ("{\"a\": \"", "x"), ("{\"a\":", "[")] {
             assert_answers(1, begin, piece);
         }
-        assert_answers(1, "", r#"{"type": "stats"}"#);
+        assert_answers(1, "", STATS);
     }
 
     #[test]
@@ -90,34 +71,36 @@ mod endless {
         let blank = " ".repeat(1000) + "\n";
         assert_answers(1, "{\"a\":\n", &format!(" [{blank}"));
         assert_answers(1, "[", &blank);
-        // Each is dropped at 16 MiB. The next line begins with a brace.
-        assert_answers(8, "", &format!("{{\"a\":{blank}"));
+        // Each is dropped at 16 MiB. The next line begins with a brace. The eighth is torn.
+        assert_answers(7, "", &format!("{{\"a\":{blank}"));
     }
 
     #[test]
     fn lines_between_messages() {
+        let text = "x".repeat(1000) + "\n";
         assert_answers(0, "", &(" ".repeat(1000) + "\n"));
-        assert_answers(1, "{x\n", &("x".repeat(1000) + "\n"));
-        assert_answers(128 * (MIB / 1001), "", &("x".repeat(1000) + "\n"));
+        assert_answers(1, "{x\n", &text);
+        assert_answers(1, "x [\n", &(" [".repeat(500) + "\n"));
+        assert_answers(1, "", "x [ {");
+        assert_answers(128 * (MIB / 1001), "", &text);
     }
 
     #[test]
     fn requests() {
-        let message = r#"{"type": "http_request", "active_connections": {"a": 1, "b": 2, "c": 3}}"#;
-        let lines = format!("{message}\n").repeat(1000);
-        assert_bounded(8, 500_000, repeat_n(&*lines, 500));
-        let others = [1, 2]
-            .map(|n| format!(r#"{{"type": "http_request", "active_connections": {{"{n}": 1}}}}"#));
-        let lines = (others.join("\n") + "\n").repeat(1000);
-        assert_bounded(8, 200_000, repeat_n(&*lines, 100));
+        let request = |counts: &str| {
+            format!("{{\"type\": \"http_request\", \"active_connections\": {{{counts}}}}}\n")
+        };
+        let lines = request(r#""a": 1, "b": 2, "c": 3"#).repeat(1000);
+        assert_bounded(8, 500_000, String::new(), lines, 500);
+        let others = [r#""1": 1"#, r#""2": 1"#].map(request).concat();
+        assert_bounded(8, 200_000, String::new(), others.repeat(1000), 100);
     }
 
     #[test]
     fn replies_to_one_line() {
         let names: Vec<_> = (0..2000).map(|n| format!("backend-{n}")).collect();
         let init = format!(r#"{{"type": "init", "backends": {names:?}}}"#);
-        let line = r#"{"type": "stats"}"#.repeat(8000);
-        assert_bounded(64, 8001, [&*init, &line].into_iter());
+        assert_bounded(64, 8001, init, STATS.to_owned(), 8000);
     }
 }
 
@@ -138,16 +121,31 @@ mod memory_for {
         message + end + "\n"
     }
 
-    /// Some tens of times the message.
-    const LIMIT: usize = 16 * 40;
+    const INIT: &str = r#"{"type":"init","backends":["#;
+
+    /// Asserts that these messages take some tens of times the memory of one, and are answered.
+    #[track_caller]
+    fn assert_moderate(messages: &[&str]) {
+        assert_bounded(16 * 40, messages.len(), messages.concat(), String::new(), 0);
+    }
 
     #[test]
     fn a_list_of_names() {
-        let begin = r#"{"type":"init","backends":["#;
-        let init = filled(begin, |number| format!("\"{number:x}\""), "]}");
-        let equal = filled(begin, |_| "\"\"".to_owned(), "]}");
-        let wrong = filled(begin, |_| "0".to_owned(), "]}");
-        assert_bounded(LIMIT, 4, [&*init, &init, &equal, &wrong].into_iter());
+        let init = filled(INIT, |number| format!("\"{number:x}\""), "]}");
+        let equal = filled(INIT, |_| "\"a\"".to_owned(), "]}");
+        let wrong = filled(INIT, |_| "0".to_owned(), "]}");
+        assert_moderate(&[&init, &init, &equal, &wrong]);
+    }
+
+    /// Names with characters that are escaped in replies take about the memory of others.
+    #[test]
+    fn replies_with_special_characters() {
+        let [plain, special] = ["éé", "\u{80}\u{85}"].map(|special| {
+            let init = filled(INIT, |n| format!("\"{n:x}{special}\""), "]}");
+            let others = r#"{"type":"stats"} {"type":"http_request"}"#;
+            peak_of(3, init, others.to_owned(), 1)
+        });
+        assert!(special * 2 < plain * 3, "{special} and {plain} bytes");
     }
 
     #[test]
@@ -155,8 +153,8 @@ mod memory_for {
         let begin = r#"{"type":"http_request","active_connections":{"#;
         let report = filled(begin, |number| format!("\"{number:x}\":0"), "}}");
         let escaped = report.replace("\":0", "\\u0030\":0");
-        assert_bounded(LIMIT, 2, [&*report, &report].into_iter());
-        assert_bounded(LIMIT, 1, [&escaped[..16 * MIB], "\n"].into_iter());
+        assert_moderate(&[&report, &report]);
+        assert_moderate(&[&escaped[..16 * MIB]]);
     }
 
     #[test]
@@ -164,11 +162,8 @@ mod memory_for {
         let begin = r#"{"type":"stats","#;
         let keys = filled(begin, |_| "\"\":0".to_owned(), "}");
         let refused = filled(begin, |_| "\"\":0".to_owned(), ",\"type\":0}");
-        let nested = format!(
-            "{begin}\"x\":{}{}}}\n",
-            "[".repeat(7 * MIB),
-            "]".repeat(7 * MIB)
-        );
-        assert_bounded(LIMIT, 3, [&*keys, &refused, &nested].into_iter());
+        let [open, close] = ["[", "]"].map(|bracket| bracket.repeat(7 * MIB));
+        let nested = format!("{begin}\"x\":{open}{close}}}\n");
+        assert_moderate(&[&keys, &refused, &nested]);
     }
 }

@@ -20,10 +20,11 @@ const BACKENDS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 /// them, in percent; how many requests; and a backend at which each of them takes three times as long.
 struct Setting<'a>(&'a [u64], u32, usize, Option<usize>);
 
-/// How long each request takes from its arrival to its end, the quickest first, and how many each backend got.
+/// How long a request takes from its arrival to its end, in milliseconds; and how many the first backend got, in percent.
 struct Outcome {
-    times: Vec<Duration>,
-    counts: [usize; BACKENDS.len()],
+    mean: f64,
+    percentile_99: f64,
+    first: f64,
 }
 
 impl Setting<'_> {
@@ -37,7 +38,7 @@ impl Setting<'_> {
         let mut arrival = Duration::ZERO;
         let mut free_at = [Duration::ZERO; BACKENDS.len()];
         let mut ends = BinaryHeap::new();
-        let (mut times, mut counts) = (Vec::new(), [0; BACKENDS.len()]);
+        let (mut times, mut first) = (Vec::new(), 0);
         for _ in 0..requests {
             // Gaps between independent arrivals are distributed exponentially. The 1 keeps the logarithm finite.
             let uniform = (f64::from((random.next() >> 32) as u32) + 1.0) / 2_f64.powi(32);
@@ -52,10 +53,15 @@ impl Setting<'_> {
             free_at[backend] = arrival.max(free_at[backend]) + factor * duration;
             ends.push(Reverse((free_at[backend], backend)));
             times.push(free_at[backend].saturating_sub(arrival));
-            counts[backend] += 1;
+            first += usize::from(backend == 0);
         }
         times.sort_unstable();
-        Outcome { times, counts }
+        let sum: Duration = times.iter().sum();
+        Outcome {
+            mean: sum.as_secs_f64() * 1000.0 / requests as f64,
+            percentile_99: times[requests * 99 / 100].as_secs_f64() * 1000.0,
+            first: first as f64 * 100.0 / requests as f64,
+        }
     }
 
     fn round_robin(&self) -> Outcome {
@@ -64,7 +70,7 @@ impl Setting<'_> {
     }
 
     fn least_connections(&self) -> Outcome {
-        let mut balancer = LeastConnections::configured(BACKENDS).expect("no name repeats");
+        let mut balancer = LeastConnections::new(&BACKENDS).expect("no name repeats");
         self.simulate(|ended| {
             for &backend in ended {
                 let name = BACKENDS[backend];
@@ -75,25 +81,10 @@ impl Setting<'_> {
     }
 }
 
-impl Outcome {
-    fn mean(&self) -> f64 {
-        let sum: Duration = self.times.iter().sum();
-        sum.as_secs_f64() / self.times.len() as f64
-    }
-
-    fn percentile_99(&self) -> f64 {
-        self.times[self.times.len() * 99 / 100].as_secs_f64()
-    }
-}
-
 /// The number rounded to two digits: 0.96, 1.4, 54, 5100.
 fn two_digits(number: f64) -> f64 {
     let rounded = format!("{number:.1e}");
     rounded.parse().expect("it is a number")
-}
-
-fn milliseconds(seconds: f64) -> String {
-    format!("{} ms", two_digits(seconds * 1000.0))
 }
 
 /// The README says this, wherever its lines break.
@@ -115,10 +106,13 @@ fn the_readme_says_how_much_least_connections_gains() {
     ] {
         let setting = Setting(durations, 70, requests, None);
         let (one, other) = (setting.round_robin(), setting.least_connections());
-        let [means, percentiles] = [Outcome::mean, Outcome::percentile_99].map(|figure| {
-            let (one, other) = (figure(&one), figure(&other));
-            let ratio = two_digits(one / other);
-            format!("{} | {} | {ratio}", milliseconds(one), milliseconds(other))
+        let pairs = [
+            (one.mean, other.mean),
+            (one.percentile_99, other.percentile_99),
+        ];
+        let [means, percentiles] = pairs.map(|(one, other)| {
+            let [ratio, one, other] = [one / other, one, other].map(two_digits);
+            format!("{one} ms | {other} ms | {ratio}")
         });
         assert_in_readme(&format!("| {name} | {means} | {percentiles} |"));
     }
@@ -128,30 +122,25 @@ fn the_readme_says_how_much_least_connections_gains() {
 fn the_readme_says_what_the_load_changes() {
     let [low, middle, high] = [30, 50, 90].map(|load| {
         let setting = Setting(&[10, 100], load, 200_000, None);
-        setting.round_robin().mean() / setting.least_connections().mean()
+        setting.round_robin().mean / setting.least_connections().mean
     });
-    assert_in_readme(&format!(
-        "the ratio of the means is {low:.1} at a load of 30 %, {middle:.1} at 50 % and {high:.1} at 90 %"
-    ));
-    let [first, tenth] = [5, 10].map(|load| {
-        let outcome = Setting(&[50], load, 20_000, None).least_connections();
-        outcome.counts[0] as f64 / 200.0
-    });
-    assert_in_readme(&format!(
-        "at a load of 5 %, {first:.0} % of all requests go to the first, and at 10 %, {tenth:.0} %"
-    ));
+    let ratios = format!("{low:.1} at a load of 30 %, {middle:.1} at 50 % and {high:.1} at 90 %");
+    assert_in_readme(&format!("the ratio of the means is {ratios}"));
+    let setting = |load| Setting(&[50], load, 20_000, None);
+    let [low, high] = [5, 10].map(|load| setting(load).least_connections().first);
+    let first = format!("{low:.0} % of all requests go to the first, and at 10 %, {high:.0} %");
+    assert_in_readme(&format!("at a load of 5 %, {first}"));
 }
 
 #[test]
 fn the_readme_says_what_a_slow_backend_does() {
     let setting = |requests, slow| Setting(&[50], 70, requests, Some(slow));
-    let [half, whole] = [20_000, 40_000].map(|requests| setting(requests, 0).round_robin().mean());
-    assert_in_readme(&format!(
-        "the mean is {half:.0} s after 20,000 requests and {whole:.0} s after 40,000"
-    ));
-    let [first, last] = [0, 9].map(|slow| setting(40_000, slow).least_connections().mean());
-    let [first, last] = [first, last].map(milliseconds);
-    assert_in_readme(&format!(
-        "{first} if that one is first in the pool and {last} if it is last"
-    ));
+    let seconds = |requests| setting(requests, 0).round_robin().mean / 1000.0;
+    let [half, whole] = [20_000, 40_000].map(seconds);
+    let growth = format!("{half:.0} s after 20,000 requests and {whole:.0} s after 40,000");
+    assert_in_readme(&format!("the mean is {growth}"));
+    let mean = |slow| two_digits(setting(40_000, slow).least_connections().mean);
+    let [first, last] = [0, 9].map(mean);
+    let means = format!("{first} ms if that one is first in the pool and {last} ms if it is last");
+    assert_in_readme(&means);
 }

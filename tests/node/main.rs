@@ -1,5 +1,15 @@
 //! The program as its users meet it: bytes in, bytes out, through the built binary.
 
+/// A test: its name, and what it asserts. (Between braces, `rustfmt` leaves tables where they are.)
+macro_rules! rule {
+    ($name:ident, $assertion:expr) => {
+        #[test]
+        fn $name() {
+            $assertion;
+        }
+    };
+}
+
 mod bounds;
 mod conversations;
 mod damage;

@@ -2,12 +2,9 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use least_connections::{LeastConnections, Node, serve};
+use least_connections::{Code, LeastConnections, Node, serve};
 
-use crate::support::{Output, TWO, assert_replies, run, with_prefix};
-
-const STATS: &str = "{\"type\": \"stats\"}\n";
-const STATS_OK: &str = "{\"type\": \"stats_ok\", \"backends\": {}}\n";
+use crate::support::{Output, STATS, STATS_OK, TWO, assert_replies, run, with_prefix};
 
 mod arguments {
     use super::*;
@@ -37,17 +34,15 @@ mod arguments {
             let why = format!("unknown option \"{option}\" (a backend of that name goes after --)");
             assert_usage_error(&["a", option], &why);
         }
-        assert_usage_error(&["a", "b", "a"], "\"a\" is listed twice in backends");
-        assert_usage_error(&["a", "", "--help"], "a backend's name is empty");
+        assert_usage_error(&["a", "b", "a"], "\"a\" is listed twice");
+        assert_usage_error(&["a", ""], "a backend's name is empty");
         assert_usage_error(&["--", ""], "a backend's name is empty");
     }
 
     #[test]
     fn can_ask_for_the_version() {
         for arguments in [&["-V"][..], &["a", "--version", "--bogus", "a"]] {
-            let output = run(arguments, "");
-            assert_eq!(output.replies, "least-connections 0.1.0\n");
-            assert_eq!((output.errors.as_str(), output.status), ("", Some(0)));
+            assert_replies(arguments, "", "least-connections 0.1.0\n");
         }
     }
 
@@ -70,10 +65,13 @@ mod arguments {
 /// Streams that fail, as Linux has them.
 #[cfg(target_os = "linux")]
 mod a_stream {
-    use std::process::Command;
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::support::{PROGRAM, run_command};
+    use crate::support::{PROGRAM, in_time, program, run_command};
 
     const NO_SPACE: &str = "cannot write output: No space left on device (os error 28)";
 
@@ -81,19 +79,19 @@ mod a_stream {
     #[track_caller]
     fn assert_shell(command: &str, input: &str, status: i32, replies: &str, error: &str) {
         let output = run_command(Command::new("sh").args(["-c", command, PROGRAM]), input);
-        let errors = if error.is_empty() {
-            String::new()
-        } else {
-            with_prefix(error)
+        let expected = Output {
+            replies: replies.to_owned(),
+            errors: error.lines().map(with_prefix).collect(),
+            status: Some(status),
         };
-        let written = (output.replies.as_str(), output.errors, output.status);
-        assert_eq!(written, (replies, errors, Some(status)), "{command}");
+        assert_eq!(output, expected, "{command}");
     }
 
     #[test]
     fn of_replies_that_is_full_ends_the_program() {
         let long = format!(r#"{{"type": "echo", "echo": "{}"}}"#, "x".repeat(200_000));
-        for input in [STATS, &STATS.repeat(10_000), "garbage\n", "{}\n{", &long] {
+        let many = format!("{STATS}\n").repeat(10_000);
+        for input in [STATS, &many, "garbage\n", "{}\n{", &long] {
             assert_shell(r#""$0" >/dev/full"#, input, 1, "", NO_SPACE);
         }
         assert_shell(r#""$0" >/dev/full"#, "\n", 0, "", "");
@@ -104,8 +102,26 @@ mod a_stream {
     fn of_replies_that_is_closed_is_a_quiet_end() {
         // The input has no end: the program ends because its replies have no reader.
         let program = r#"{ "$0"; echo "least-connections: status $?" >&2; }"#;
-        let command = format!("yes '{}' | {program} | head -n 1", STATS.trim_end());
+        let command = format!("yes '{STATS}' | {program} | head -n 1");
         assert_shell(&command, "", 0, STATS_OK, "status 0");
+    }
+
+    #[test]
+    fn that_is_closed_before_anything_is_written_is_a_quiet_end() {
+        for arguments in [&["--help"][..], &["--version"], &[]] {
+            // The reader of what is written is dropped at once.
+            let (output, _) = UnixStream::pair().expect("there are sockets");
+            let mut command = program(arguments);
+            let command = command.stdin(Stdio::piped()).stdout(OwnedFd::from(output));
+            let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+            let mut stdin = child.stdin.take().expect("it is piped");
+            let _ = writeln!(stdin, "{STATS}");
+            // The input goes on: the program ends because nobody reads its replies.
+            let output = in_time(|| child.wait_with_output().expect("it ends"));
+            let end = (output.stderr, output.status.code());
+            assert_eq!(end, (Vec::new(), Some(0)), "{arguments:?}");
+            drop(stdin);
+        }
     }
 
     #[test]
@@ -139,38 +155,38 @@ fn every_reply_is_written_before_the_input_fails() {
         }
     }
 
-    let input = Failing(vec![
-        Ok(b"{\"type\":\n\"sta"),
-        Err(ErrorKind::Interrupted.into()),
-        Ok(b"ts\"}\n{\"type\":\n"),
-        Err(io::Error::new(
-            ErrorKind::ConnectionReset,
-            "the wire is cut",
-        )),
-    ]);
+    let input = |error| {
+        Failing(vec![
+            Ok(b"{\"type\":\n\"sta"),
+            Err(ErrorKind::Interrupted.into()),
+            Ok(b"ts\"}\n{\"type\":\n"),
+            Err(io::Error::new(ErrorKind::ConnectionReset, error)),
+        ])
+    };
     let mut replies = Vec::new();
     let mut node = Node::new(Vec::new()).expect("no name repeats");
-    let error = serve(&mut node, input, &mut replies).expect_err("the input fails");
+    let error = serve(&mut node, input("the wire is cut"), &mut replies).expect_err("it fails");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_eq!(error.to_string(), "cannot read the input: the wire is cut");
     assert_eq!(String::from_utf8_lossy(&replies), STATS_OK);
+    // If they cannot be written, the input is not read any more.
+    let full: &mut [u8] = &mut [];
+    let error = serve(&mut node, input("it is read"), full).expect_err("it fails");
+    assert_eq!(error.kind(), ErrorKind::WriteZero);
 }
 
 #[test]
-fn the_library_refuses_repeats_and_never_overflows() {
-    let twice = || vec!["a".to_owned(), "b".to_owned(), "a".to_owned()];
-    let node = std::thread::spawn(move || Node::new(twice()));
-    assert!(
-        node.join()
-            .is_ok_and(|node| node.is_err_and(|refusal| refusal.code == 12))
-    );
-    for names in [["a", "b", "a"], ["a", "a", "b"]] {
-        assert!(
-            LeastConnections::configured(names).is_err() && LeastConnections::open(names).is_err()
-        );
+fn the_library_refuses_what_the_program_does_and_never_overflows() {
+    for names in [["a", "b", "a"], ["a", "a", "b"], ["a", "", "b"]] {
+        let node = std::thread::spawn(move || Node::new(names.map(str::to_owned).to_vec()));
+        let node = node.join().expect("it does not panic").map(drop);
+        for made in [node, LeastConnections::new(&names).map(drop)] {
+            assert_eq!(made.expect_err("refused").code, Code::MalformedRequest);
+        }
     }
-    let mut balancer = LeastConnections::open(["a"]).expect("no name repeats");
-    for report in [&[("a".into(), u64::MAX), ("a".into(), u64::MAX)][..], &[]] {
+    let balancer = LeastConnections::new(&["a"]).expect("no name repeats");
+    let mut balancer = balancer.open();
+    for report in [&[("a".into(), u64::MAX)][..], &[]] {
         assert_eq!(balancer.route(report, u64::MAX), Ok(0));
     }
     assert_eq!(balancer.backends()[0].active_connections, u64::MAX);
@@ -179,51 +195,55 @@ fn the_library_refuses_repeats_and_never_overflows() {
 /// On a terminal, made by util-linux's `script`, which shows what is typed and all that is written.
 #[cfg(target_os = "linux")]
 mod a_terminal {
-    use std::io::{BufRead as _, BufReader, Write as _};
     use std::process::Command;
 
     use super::*;
-    use crate::support::{PROGRAM, start};
+    use crate::support::{Live, PROGRAM};
+
+    const REPORTED: &str = r#"{"type": "http_response", "in_reply_to": 1, "backend": "b"}"#;
+
+    /// A command of the shell, in which `$0` is the program.
+    fn open(command: &str) -> Live {
+        let command = format!("stty -echo; {}", command.replace("$0", PROGRAM));
+        Live::open(Command::new("script").args(["-qefc", &command, "/dev/null"]))
+    }
 
     /// Waits for the greeting, types the message that it shows and these keys, and compares what comes after it.
     #[track_caller]
-    fn assert_terminal(arguments: &str, keys: &str, rest: &str) {
-        let command = format!("stty -echo; '{PROGRAM}' {arguments}");
-        let mut child = start(Command::new("script").args(["-qefc", &command, "/dev/null"]));
-        let mut stdin = child.stdin.take().expect("it is piped");
-        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("it writes something");
-        let greeting = with_prefix("reading messages from the terminal, such as ");
-        let example = line
-            .strip_prefix(greeting.trim_end_matches('\n'))
-            .expect("it greets");
-        let example = example.strip_suffix(" (Ctrl-D ends, --help shows more)\r\n");
-        writeln!(stdin, "{}", example.expect("it says how to stop")).expect("it reads");
-        stdin.write_all(keys.as_bytes()).expect("it reads");
-        let written: Vec<_> = stdout.lines().map_while(Result::ok).collect();
-        assert_eq!(written.join("\n").trim_end(), rest.trim_end());
-        assert_eq!(child.wait().expect("it ends").code(), Some(0));
-        drop(stdin);
+    fn assert_terminal(command: &str, keys: &str, rest: &str) {
+        let mut live = open(command);
+        let hint = live.reply();
+        let greeting = "least-connections: reading messages from the terminal, such as ";
+        let example = hint.trim_end().strip_prefix(greeting).expect("it greets");
+        let example = example.strip_suffix(" (Ctrl-D ends, --help shows more)");
+        live.send([example.expect("it says how to stop"), "\n", keys].concat());
+        for reply in rest.lines() {
+            assert_eq!(live.reply().trim_end(), reply);
+        }
+        live.assert_ended();
+    }
+
+    #[test]
+    fn gets_no_hint_if_the_input_is_not_one() {
+        let live = open(&format!("echo '{STATS}' | $0"));
+        assert_eq!(live.reply(), STATS_OK);
+        live.assert_ended();
     }
 
     #[test]
     fn shows_a_message_that_works_and_how_to_stop() {
         let reply = r#"{"type": "http_response", "in_reply_to": 1, "status": 200, "backend": "x", "active_connections": {"x": 1}}"#;
-        assert_terminal("x", "\u{4}", reply);
-        assert_terminal(
-            "",
-            "\u{4}",
-            r#"{"type": "http_response", "in_reply_to": 1, "backend": "b"}"#,
-        );
+        assert_terminal("$0 x", "\u{4}", reply);
+        assert_terminal("$0", "\u{4}", REPORTED);
     }
 
     #[test]
     fn ends_at_the_first_ctrl_d_also_within_a_message() {
-        let replies = r#"{"type": "http_response", "in_reply_to": 1, "backend": "b"}
-{"type": "error", "code": 12, "text": "line 2: unfinished message: `{\"type\":`"}"#;
-        assert_terminal("", "{\"type\":\n\u{4}", replies);
+        let error =
+            r#"{"type": "error", "code": 12, "text": "line 2: unfinished message: `{\"type\":`"}"#;
+        let replies = [REPORTED, error].join("\n");
+        assert_terminal("$0", "{\"type\":\n\u{4}", &replies);
         // Within a line, the first one only sends what has been typed.
-        assert_terminal("", "{\"type\":\u{4}\u{4}", replies);
+        assert_terminal("$0", "{\"type\":\u{4}\u{4}", &replies);
     }
 }

@@ -1,13 +1,10 @@
-//! How messages are found in the input, and how reading goes on after input that is not one.
+//! Where a message begins and ends, what cannot be read, and how reading goes on after it.
 //!
-//! A case is one line: input, `=>`, and its answers. There, `§` is a message and its reply, `!` is an answer to what cannot
-//! be read, which names a line, and `?` is any other error. In the input, `⏎` is a line break, `↵` a carriage return, `⇥` a
-//! tab, `⌘` a byte order mark, and `¤` a byte that is not UTF-8.
+//! A case is one line: input, `=>`, and its answers. There, `§` is a message and its reply, `!` is the answer to what cannot
+//! be read, which names a line, and `?` is any other error. The other signs are those of [`bytes_of`].
 
-use crate::support::assert_replies;
+use crate::support::{STATS, STATS_OK, assert_replies, bytes_of};
 
-const STATS: &str = r#"{"type": "stats"}"#;
-const STATS_OK: &str = "{\"type\": \"stats_ok\", \"backends\": {}}\n";
 const UNREADABLE: &str = "{\"type\": \"error\", \"code\": 12, \"text\": \"line …\"}\n";
 const REFUSED: &str = "{\"type\": \"error\", \"code\": 12, \"text\": \"missing…\"}\n";
 
@@ -16,148 +13,165 @@ fn assert_answers(cases: &str) {
     for case in cases.trim_matches('\n').trim_end().lines() {
         let (input, answers) = case.split_once(" =>").expect("input => answers");
         let input = input.strip_prefix("        ").expect("it is indented");
-        let mut bytes = Vec::new();
-        let buffer = &mut [0; 4];
-        for character in input.chars() {
-            bytes.extend_from_slice(match character {
-                '§' => STATS.as_bytes(),
-                '⏎' => b"\n",
-                '↵' => b"\r",
-                '⇥' => b"\t",
-                '⌘' => "\u{feff}".as_bytes(),
-                '¤' => b"\xff",
-                other => other.encode_utf8(buffer).as_bytes(),
-            });
-        }
         let answers = answers.split_whitespace().map(|answer| match answer {
             "§" => STATS_OK,
             "!" => UNREADABLE,
-            _ => REFUSED,
+            "?" => REFUSED,
+            other => panic!("an answer is §, ! or ?, not {other}"),
         });
-        assert_replies(&[], bytes, &answers.collect::<String>());
+        assert_replies(&[], bytes_of(input), &answers.collect::<String>());
     }
-}
-
-/// A test: its name, and its cases. (Between braces, `rustfmt` leaves them where they are.)
-macro_rules! rule {
-    ($name:ident, $cases:literal) => {
-        #[test]
-        fn $name() {
-            assert_answers($cases);
-        }
-    };
 }
 
 mod a_message {
     use super::*;
 
-    rule! { may_span_lines_with_white_space_around_it, r#"
+    rule! { may_span_lines_with_white_space_around_it, assert_answers(r#"
         {⏎"type"⏎:⏎⏎   ⏎⇥"stats"⏎⏎}⏎ => §
         {↵⏎"type"↵⏎:↵⏎"stats"↵⏎}↵⏎ => §
         {"type":⏎"stats", "x": "]}{\"", "y":⏎"\\"}⏎{"type":⏎"stats"}⏎ => § §
+        {"x": "\\",⏎"y": "\\\"{",⏎"type": "stats"}⏎ => §
         ⏎ ⇥↵⏎⏎  ⇥§  ↵⏎⏎⏎ => §
          ↵⏎⇥ =>
          =>
-    "# }
+    "#) }
 
-    rule! { may_follow_a_byte_order_mark_on_any_line, r#"
+    rule! { may_follow_a_byte_order_mark_on_any_line, assert_answers(r#"
         ⌘{"type":⏎⌘"stats"}⏎⌘⏎⌘ § => § §
          ⌘{}⏎§ => ! §
-    "# }
+    "#) }
 
-    rule! { may_share_its_lines_and_lack_its_last_line_break, r#"
+    rule! { may_share_its_lines_and_lack_its_last_line_break, assert_answers(r#"
         § => §
         {"type":⏎"stats"} §{⏎"type": "stats"}{} => § § § ?
-    "# }
+        {"type":⏎"stats"} {"a": [1]⏎§ => § ! §
+    "#) }
+
+    rule! { has_no_other_white_space_around_it, assert_answers(r#"
+        ␣§⏎§␣⏎§ ␣ §⏎ => ! § ! § !
+        {"type":⏎"stats"}␣⏎{␣}⏎§ => § ! ! §
+    "#) }
 
     #[test]
     fn may_be_nested_deeper_than_any_stack() {
         let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
-        assert_replies(
-            &[],
-            format!(r#"{{"type": "echo", "x": {deep}, "echo": {deep}}}"#),
-            &format!("{{\"type\": \"echo_ok\", \"echo\": {deep}}}\n"),
-        );
+        let echo = format!("\"echo\": {deep}}}\n");
+        let input = format!(r#"{{"type": "echo", "x": {deep}, {echo}"#);
+        assert_replies(&[], input, &format!(r#"{{"type": "echo_ok", {echo}"#));
         let deep = "{\"a\":\n".repeat(100_000) + "0" + &"}".repeat(100_000);
-        assert_replies(
-            &[],
-            format!("{{\"type\": \"stats\", \"x\": {deep}}}"),
-            STATS_OK,
-        );
+        let input = format!(r#"{{"type": "stats", "x": {deep}}}"#);
+        assert_replies(&[], input, STATS_OK);
     }
 }
 
-mod a_line_without_a_bracket {
+/// Each kind of what cannot be read, with something right behind it on its line, and below it.
+mod after {
     use super::*;
 
-    rule! { is_answered_by_itself, r#"
+    rule! { text_its_line_is_not_read, assert_answers(r#"
         hello⏎⏎ hello↵⏎⇥hello⏎    § => ! ! ! §
-        }⏎null⏎Request: §⏎12:00 {"type":⏎  § => ! ! ! ! §
+        hello §⏎Request: §⏎§ => ! ! §
+        }⏎null⏎12:00 {"type":⏎  § => ! ! ! §
         § and §⏎§ => § ! §
         {} and §⏎  § => ? ! §
-        {"type":⏎"stats"} and §⏎§ => § ! §
-    "# }
-}
+        {"type":⏎"stats"} and § §⏎§ => § ! §
+    "#) }
 
-mod a_list {
-    use super::*;
+    rule! { text_that_ends_with_a_bracket_lines_are_skipped, assert_answers(r#"
+        Found 2 requests: [⏎  §,⏎  §⏎]⏎§ => ! §
+        hello {⏎ §⏎⏎hello⏎]⏎[]⏎§ => ! ! §
+        hello [ ⇥ ↵⏎ §⏎§ => ! §
+        "hello [⏎ §⏎§ => ! §
+        § and {⏎ §⏎§ => § ! §
+          hello [⏎   §⏎  § => ! §
+        hello [ x⏎  §⏎hello ["⏎  § => ! § ! §
+    "#) }
 
-    rule! { is_answered_once_and_nothing_in_it_is_done, r#"
+    rule! { a_list_its_line_is_not_read, assert_answers(r#"
         []⏎§ => ! §
-        [§, §]⏎§ => ! §
-        [⏎§,⏎§⏎]⏎§ => ! §
+        [§, §] §⏎  § => ! §
+        ["c", "n", §]⏎["stats"]⏎[1] x⏎§ => ! ! ! §
+        [⏎§,⏎§⏎] §⏎  § => ! §
         [⏎  §,⏎  §⏎]⏎§ => ! §
-        [⏎⏎[⏎[⏎§]],⏎§] [⏎2]§[3⏎§ => ! ! § ! §
-        ["c", "n", §]⏎["stats"]⏎[1] x⏎§ => ! ! ! ! §
-    "# }
+        [⏎⏎[⏎[⏎§]],⏎§] [⏎2] §⏎§ => ! §
+        {} [1] {} §⏎§ => ? ! §
+    "#) }
 
-    rule! { with_a_mistake_hides_what_is_indented_in_it, r"
+    rule! { a_list_lines_are_skipped_if_something_is_open, assert_answers(r#"
+        [1] {⏎  §⏎§ => ! §
+        [1] "x⏎  §⏎§ => ! §
+        [⏎1] {"a": [}⏎  §⏎§ => ! §
         [ x⏎  §,⏎  §⏎]⏎§ => ! §
         [⏎  § x⏎  §⏎]⏎§ => ! §
-        [ x⏎§ => ! §
-    " }
-}
+        [INFO] §⏎  § => ! §
+    "#) }
 
-mod a_mistake {
-    use super::*;
-
-    rule! { ends_where_the_brackets_close, r#"
-        § {"a": x} §⏎  § => § ! § §
+    rule! { a_mistake_its_line_is_not_read, assert_answers(r#"
+        § {"a": x} §⏎  § => § ! §
         {x} dropped §⏎  § => ! §
-        {x} [1] § => ! ! §
-        {"a":⏎  x, "b": §,⏎  §,⏎  "c": [⏎]} §⏎  § => ! § §
-        {"a":⏎x} dropped §⏎  § => ! §
-        {"a": [1} ignored⏎ §⏎§ => ! §
-        {"a": "\x"} § {"a": "}" x} § => ! § ! §
-        {"a":]§ => ! §
-        {"a":⏎  x,⏎  {⏎  }⏎}⏎   § => ! §
-        {"a":⏎  x,⏎  "b⏎  §⏎}⏎hello⏎[]⏎§ => ! ! §
-    "# }
+        {x} [1] § => !
+        {"a": 1,} §⏎§ => ! §
+        {"a": "\x"} § {"a": "}" x} §⏎§ => ! §
+        {"a":] §⏎  § => ! §
+        {"a": "\u"} §⏎  § => ! §
+    "#) }
 
-    rule! { on_the_first_line_hides_what_is_indented_below, r#"
+    rule! { a_mistake_lines_are_skipped_if_something_is_open, assert_answers(r#"
         { x⏎⏎  §⏎}⏎↵ ⇥§⏎hello⏎§ => ! §
           {"a": tru⏎   §⏎  }⏎hello⏎  § => ! §
         {"a": [1,, {"b":⏎ §⏎]}⏎§ => ! §
+        {"a": [1} §⏎ §⏎§ => ! §
           [{]⏎   §⏎  § => ! §
         {"a": "b⏎ §⏎§ => ! §
         {"a": "\⏎ §⏎§ => ! §
+        {x} {"a":⏎ §⏎§ => ! §
+        {x]]} [⏎ §⏎§ => ! §
+        {x} "⏎ §⏎§ => ! §
         {} {x⏎ §⏎§ => ? ! §
-    "# }
+        {"a": "\u⏎ §⏎§ => ! §
+        {"a": "\u1"⏎"b":⏎§ => ! §
+        ["\u"⏎]⏎hello⏎§ => ! §
+    "#) }
 
-    rule! { ends_the_skipping_with_a_bracket_to_the_left, r#"
+    rule! { a_mistake_on_a_later_line_the_rest_of_the_object_is_not_read, assert_answers(r#"
+        {"a":⏎  x, "b": §,⏎  §,⏎  "c": [⏎]} §⏎  § => ! §
+        {"a":⏎x} §⏎  § => ! §
+        {"a":⏎  x,⏎  {⏎  }⏎}⏎   § => ! §
+        {"a":⏎x} [⏎  §⏎§ => ! §
+        {"a":⏎"\u"} §⏎  § => ! §
+        {"a":⏎  x,⏎  "b⏎  §⏎}⏎hello⏎[]⏎§ => ! ! §
+    "#) }
+
+    rule! { a_line_that_is_not_utf8_it_is_not_read, assert_answers(r#"
+        {"type": "caf¤"} §⏎  § => ! §
+        § ¤ §⏎  § => ! §
+        ¤⏎  ¤⏎    § => ! ! §
+        {"a": "¤",⏎  §⏎§ => ! §
+        {¤⏎  ¤⏎x¤⏎  §⏎{}⏎§ => ! ? §
+        hello ¤ [⏎ §⏎§ => ! §
+        hello ¤ {"a":⏎ § => ! §
+        {"a": "¤⏎ §⏎§ => ! §
+    "#) }
+}
+
+mod skipping {
+    use super::*;
+
+    rule! { ends_with_a_bracket_that_is_not_indented_more, assert_answers(r#"
         {x⏎[y⏎§ => ! ! §
           {x⏎ [y⏎  §⏎ § => ! ! §
         {x⏎⌘§ => ! §
         ⌘⇥{x⏎ § => ! §
         ⇥{x⏎↵ §⏎§ => ! §
          {"a":⏎1} {x⏎  §⏎§ => ? ! §
-    "# }
+        {x⏎{¤⏎  §⏎§ => ! ! §
+    "#) }
 }
 
 mod an_unfinished_message {
     use super::*;
 
-    rule! { ends_before_a_bracket_to_the_left, r#"
+    rule! { ends_before_a_bracket_that_is_not_indented_more, assert_answers(r#"
         {⏎§ => ! §
           {"a"⏎  § => ! §
           {"a": 1⏎ § => ! §
@@ -167,54 +181,45 @@ mod an_unfinished_message {
         [1⏎§ => ! §
         {"a":⏎x⏎§ => ! §
           {"a"⏎   §⏎  § => ! §
-    "# }
+        {"a"⏎{¤}⏎§ => ! ! §
+    "#) }
 
-    rule! { goes_on_where_a_value_may_come, r#"
+    rule! { goes_on_where_a_value_may_come, assert_answers(r#"
         {"a":⏎§⏎§ => ! §
+        {"a" :⏎⏎§⏎§ => ! §
         {"a": [⏎§⏎§ => ! §
         {"a": [1,⏎§⏎[1⏎§ => ! ! §
         [⏎§⏎§ => ! §
-    "# }
+    "#) }
 
-    rule! { ends_with_a_line_that_ends_inside_a_string, r#"
+    rule! { takes_no_value_after_a_colon_that_is_behind_no_string, assert_answers(r#"
+        {"a":⏎:⏎§ => ! §
+        {"a":⏎1:⏎§ => ! §
+        {"a": [:⏎§ => ! §
+    "#) }
+
+    rule! { ends_with_a_line_that_ends_inside_a_string, assert_answers(r#"
         {⏎"a": "b,⏎  §⏎"c": 1}⏎§ => ! §
         {"a": "\u00⏎}⏎§ => ! §
           {"a":⏎"b⏎   §⏎  § => ! §
-    "# }
+    "#) }
 
-    rule! { ends_with_the_input, r#"
+    rule! { ends_with_a_line_that_is_not_utf8, assert_answers(r#"
+        {"type":⏎"caf¤",⏎  §⏎ "msg_id": 1}⏎§ => ! §
+        {"type":⏎"caf¤"} §⏎  § => ! §
+          {"a":⏎ {¤⏎   §⏎  x⏎  § => ! §
+         {"a":⏎  {¤⏎  §⏎  x⏎ § => ! §
+    "#) }
+
+    rule! { ends_with_the_input, assert_answers(r#"
         §⏎{ => § !
         §⏎{ "a"⏎⏎ => § !
         §⏎{"a":⏎1 => § !
         §⏎{ "a":⏎tru => § !
         §⏎{"a": "\u0 => § !
+        §⏎{"a": "b => § !
         §⏎[1,⏎ => § !
-    "# }
-}
-
-mod a_line_that_is_no_text {
-    use super::*;
-
-    rule! { is_a_mistake_as_a_whole, r#"
-        {"type": "caf¤"}⏎§ => ! §
-        § ¤⏎§ => ! §
-        ¤⏎  ¤⏎    § => ! ! §
-    "# }
-
-    rule! { ends_an_unfinished_object, r#"
-        {"type":⏎"caf¤",⏎  §⏎ "msg_id": 1}⏎§ => ! §
-    "# }
-
-    rule! { hides_what_is_indented_more_than_both, r#"
-          {¤⏎   §⏎  x⏎  § => ! §
-          {"a":⏎ {¤⏎  §⏎  x⏎ § => ! §
-         {"a":⏎  {¤⏎  §⏎  x⏎ § => ! §
-          {x⏎ {¤⏎  §⏎ § => ! ! §
-    "# }
-
-    rule! { is_skipped_as_others_are, r"
-        {x⏎ {y⏎  ¤⏎¤⏎⏎  [z⏎§ => ! §
-    " }
+    "#) }
 }
 
 mod sixteen_mib {
@@ -232,15 +237,16 @@ mod sixteen_mib {
     /// A bare `stats` of so many bytes.
     fn stats(bytes: usize, filling: &str) -> String {
         let (begin, end) = (r#"{"type": "stats", "x": ["#, "]}");
-        let times = (bytes - begin.len() - end.len()) / filling.len();
-        format!("{begin}{}{end}", filling.repeat(times))
+        let (length, part) = (bytes - begin.len() - end.len(), filling.len());
+        let rest = " ".repeat(length % part);
+        format!("{begin}{}{rest}{end}", filling.repeat(length / part))
     }
 
     #[test]
     fn are_the_longest_line_and_the_longest_message() {
-        let line = format!("{}\n", " ".repeat(999));
+        let line = " ".repeat(999) + "\n";
         for message in [stats(MAX, " "), stats(MAX, " ") + "\r", stats(MAX, &line)] {
-            let input = format!("{message}\n{STATS}");
+            let input = format!("\u{feff}{message}\n{STATS}");
             assert_replies(&[], input, &STATS_OK.repeat(2));
         }
     }
@@ -248,18 +254,23 @@ mod sixteen_mib {
     #[test]
     fn are_exceeded_by_longer_ones_of_any_kind() {
         // Whether the line break is the first byte too many or not, it ends this line alone.
-        for bytes in MAX + 2..MAX + 6 {
+        for bytes in MAX + 1..MAX + 6 {
             assert_too_long(1, &stats(bytes, " "));
         }
         let spaces = " ".repeat(MAX);
         assert_too_long(1, &format!("\u{feff}{STATS}{spaces}"));
         assert_too_long(1, &spaces.repeat(3));
-        assert_too_long(1, &STATS.repeat(MAX / 17 + 1));
         assert_too_long(1, &format!("[\n{STATS}{spaces}"));
         assert_too_long(1, &format!("{{x\n{spaces}    \n {{{spaces}    \n"));
         assert_too_long(2, &format!("{0}  {0}\n{0}  {0}", "x".repeat(MAX)));
-        let line = format!("{}\n", " ".repeat(MAX / 16));
+        let line = " ".repeat(MAX / 16) + "\n";
         let unfinished = stats(MAX + 2 * line.len(), &line);
         assert_too_long(1, &(unfinished + " hello\n  " + STATS));
+        // The brackets of its beginning are open, or closed.
+        let filling = spaces + "     ]]]";
+        assert_too_long(1, &format!("{{\"a\": [{filling}\n  {STATS}"));
+        assert_too_long(1, &format!("{{\"a\":\n[{filling}\n  {STATS}"));
+        let closed = format!("{{\"a\": []}}{filling}\n  {STATS}");
+        assert_replies(&[], closed, &[UNREADABLE, STATS_OK].concat());
     }
 }

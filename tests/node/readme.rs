@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::support::{assert_replies, run};
 
 const README: &str = include_str!("../../README.md");
@@ -22,13 +24,11 @@ fn blocks() -> Vec<(&'static str, String)> {
 
 #[test]
 fn every_request_gets_the_reply_that_is_after_it() {
-    let blocks = blocks();
     let mut conversations = 0;
-    for pair in blocks.windows(2) {
+    for pair in blocks().windows(2) {
         if let [(request, input), ("json reply", replies)] = pair {
-            let arguments = request
-                .strip_prefix("json request")
-                .expect("a request is before it");
+            let arguments = request.strip_prefix("json request");
+            let arguments = arguments.expect("a request is before it");
             let arguments: Vec<_> = arguments.split_whitespace().collect();
             assert_replies(&arguments, input, replies);
             conversations += 1;
@@ -47,18 +47,12 @@ mod in_a_shell {
     /// What a command prints in the project's folder, where the built program is the installed one.
     fn shell(command: &str, input: &str) -> String {
         let folder = Path::new(PROGRAM).parent().expect("it is in a folder");
-        let path = format!(
-            "{}:{}",
-            folder.display(),
-            std::env::var("PATH").unwrap_or_default()
-        );
+        let others = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{others}", folder.display());
         let command = command.replace("cargo run --release", "least-connections");
         let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &command])
-            .env("PATH", path)
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        run_command(&mut shell, input).replies
+        let shell = shell.args(["-c", &command]).env("PATH", path);
+        run_command(shell.current_dir(env!("CARGO_MANIFEST_DIR")), input).replies
     }
 
     #[test]
@@ -66,9 +60,8 @@ mod in_a_shell {
         let blocks = blocks();
         assert_lines(&shell(&blocks[0].1, ""), &blocks[1].1, "first command");
         let consoles = blocks.iter().filter(|(info, _)| *info == "console");
-        let examples: Vec<_> = consoles
-            .flat_map(|(_, text)| text.split("$ ").skip(1))
-            .collect();
+        let examples = consoles.flat_map(|(_, text)| text.split("$ ").skip(1));
+        let examples: Vec<_> = examples.collect();
         assert!(!examples.is_empty());
         for example in examples {
             let (command, printed) = example.split_once('\n').expect("a command is a line");
@@ -84,89 +77,68 @@ mod in_a_shell {
         }
         let python = blocks().into_iter().filter(|(info, _)| *info == "python");
         let python: Vec<_> = python.map(|(_, text)| text).collect();
-        // The first is the course's main.py, beside a copy of the program.
-        let folder = env!("CARGO_TARGET_TMPDIR");
-        let main = format!(
-            "cp '{PROGRAM}' '{folder}' && cat > '{folder}/main.py' && python3 '{folder}/main.py' < tests/samples/tie.json"
-        );
-        assert_eq!(
-            shell(&main, &python[0]),
-            include_str!("../samples/tie.expected.jsonl")
-        );
+        // The first is the course's main.py.
+        let main = concat!(env!("CARGO_TARGET_TMPDIR"), "/main.py");
+        let command = format!("cat > '{main}' && python3 '{main}' < tests/samples/tie.json");
+        let replies = include_str!("../samples/tie.expected.jsonl");
+        assert_lines(&shell(&command, &python[0]), replies, "main.py");
         assert_eq!(shell("python3", &python[1]), "a\n");
     }
 }
 
-/// What is between two pieces of a text.
-fn part<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
-    let (_, rest) = text.split_once(begin).expect(begin);
-    rest.split_once(end).expect(end).0
+/// All keys in some JSON.
+fn collect_keys(value: &Value, keys: &mut BTreeSet<String>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        keys.insert(key.clone());
+        collect_keys(value, keys);
+    }
 }
 
-/// What is added to one of these and forgotten in another makes this fail: the `match` on the type, the list of types in an
-/// error, the types of replies, the keys of a body, the check of their types, and the README's table.
+/// In the table of messages, each row has types, their fields, and the replies with their fields, all in backticks.
 #[test]
-fn every_type_and_field_is_known_everywhere() {
-    let rows = part(README, "| `type` |", "\n\n").lines();
-    let cells = |column| {
-        rows.clone()
-            .filter_map(move |row| row.split('|').nth(column))
-    };
-    let words = |column| cells(column).flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    let in_table: BTreeSet<_> = words(1).collect();
-
-    let arms = include_str!("../../src/node.rs")
-        .lines()
-        .filter(|line| line.trim().starts_with('"'));
-    let in_match: BTreeSet<_> = arms.filter_map(|arm| arm.split('"').nth(1)).collect();
-    let error = run(&[], r#"{"type": "?"}"#).replies.replace(" and ", ", ");
-    let in_error: BTreeSet<_> = part(&error, "ones are ", "\"}").split(", ").collect();
-    assert_eq!((&in_table, &in_error), (&in_match, &in_match));
-
-    let replies = words(3).filter(|word| word.ends_with("_ok") || *word == "http_response");
-    for (kind, reply) in words(1).zip(replies) {
-        let message = format!(r#"{{"type": "{kind}", "backend": "a", "echo": 1}}"#);
-        let replies = run(&["a"], [r#"{"type": "http_request"}"#, &message].concat()).replies;
-        let last = replies.lines().last().expect("there is one");
-        assert!(
-            last.starts_with(&format!(r#"{{"type": "{reply}""#)),
-            "{last}"
-        );
+fn the_table_of_messages_says_what_the_program_answers() {
+    let words = |cell: &'static str| cell.split('`').skip(1).step_by(2);
+    let mut types = Vec::new();
+    let (_, rows) = README.split_once("\n| `type` |").expect("there is a table");
+    let rows = rows.lines().skip(2);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<_> = row.split('|').collect();
+        let kinds: Vec<_> = words(cells[1]).collect();
+        let replies: Vec<_> = words(cells[3]).collect();
+        let (replies, documented) = replies.split_at_checked(kinds.len()).expect(row);
+        for (kind, reply) in kinds.iter().zip(replies) {
+            let others = ["\"least-connections\"", "echo"];
+            for field in words(cells[2]).filter(|field| !others.contains(field)) {
+                let wrong = format!(r#"{{"type": "{kind}", "{field}": [{{}}]}}"#);
+                let error = format!(r#"{{"type": "error", "code": 12, "text": "{field} must…"}}"#);
+                assert_replies(&[], wrong, &(error + "\n"));
+            }
+            let backend = if *kind == "add" { "new" } else { "a" };
+            let message = format!(r#"{{"type": "{kind}", "backend": "{backend}", "echo": 1}}"#);
+            let output = run(&["a"], [r#"{"type": "http_request"}"#, &message].concat());
+            assert_eq!((&*output.errors, output.status), ("", Some(0)), "{kind}");
+            let last = output.replies.lines().last().expect("there is one");
+            let begin = format!(r#"{{"type": "{reply}""#);
+            assert!(last.starts_with(&begin), "{last} and not {reply}");
+            let mut keys = BTreeSet::new();
+            collect_keys(&serde_json::from_str(last).expect(last), &mut keys);
+            keys.retain(|key| !["type", "a", "new"].contains(&&**key));
+            let documented = documented.iter().map(|key| (*key).to_owned());
+            assert_eq!(keys, documented.collect(), "{row}");
+        }
+        types.extend(kinds);
     }
-
-    let body = part(
-        include_str!("../../src/message.rs"),
-        "pub struct Body<'a> {",
-        "\n}",
-    )
-    .lines();
-    let keys = body.filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "));
-    let mut keys: BTreeSet<_> = keys.map(|(key, _)| key).collect();
-    // These are in no row, or may have any value.
-    for other in ["kind", "msg_id", "in_reply_to", "echo"] {
-        assert!(keys.remove(other), "{other}");
-    }
-    let fields = words(2).filter(|field| !["\"least-connections\"", "echo"].contains(field));
-    assert_eq!(keys, fields.collect());
-    for key in keys {
-        let reply = run(&[], format!(r#"{{"type": "stats", "{key}": [{{}}]}}"#)).replies;
-        let text = format!(r#""code": 12, "text": "{key} must"#);
-        assert!(reply.contains(&text), "{reply}");
-    }
+    let known = format!("the known ones are {}", types.join(", "));
+    let error = format!(r#"{{"type": "error", "code": 10, "text": "…{known}"}}"#);
+    assert_replies(&[], r#"{"type": "?"}"#, &(error + "\n"));
 }
 
 #[test]
 fn every_file_that_is_named_exists() {
     let words = README.split(|c: char| c.is_whitespace() || "`()<".contains(c));
     let paths = words.filter(|word| word.starts_with("tests/") || word.starts_with(".ci/"));
-    let paths: Vec<_> = paths
-        .map(|path| path.trim_end_matches(['.', ',', ':', ';']))
-        .collect();
-    assert!(!paths.is_empty());
-    for path in paths {
-        assert!(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(),
-            "{path}"
-        );
-    }
+    let paths = paths.map(|path| path.trim_end_matches(['.', ',', ':', ';']));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (there, missing): (Vec<_>, Vec<_>) = paths.partition(|path| folder.join(path).exists());
+    assert!(!there.is_empty() && missing.is_empty(), "{missing:?}");
 }

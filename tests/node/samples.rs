@@ -2,16 +2,14 @@
 
 use crate::support::assert_replies;
 
+/// A test: its name, the pool, and the names of the files.
 macro_rules! sample {
     ($name:ident, $pool:expr, $input:literal, $replies:literal) => {
-        #[test]
-        fn $name() {
-            let [input, replies] = [
-                include_str!(concat!("../samples/", $input)),
-                include_str!(concat!("../samples/", $replies)),
-            ];
-            assert_replies($pool, input, replies);
-        }
+        rule! { $name, assert_replies(
+            $pool,
+            include_str!(concat!("../samples/", $input)),
+            include_str!(concat!("../samples/", $replies)),
+        ) }
     };
 }
 

@@ -1,13 +1,22 @@
 //! Running the program, and comparing what it writes.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use least_connections::Node;
+
 /// The built binary.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_least-connections");
+
+/// After this, a test fails that waits. It is long enough for a busy machine.
+pub const TIME_LIMIT: Duration = Duration::from_secs(180);
+
+/// A message, and its reply while there are no backends.
+pub const STATS: &str = r#"{"type": "stats"}"#;
+pub const STATS_OK: &str = "{\"type\": \"stats_ok\", \"backends\": {}}\n";
 
 /// The backends of most conversations.
 pub const TWO: &[&str] = &["api-1", "api-2"];
@@ -33,21 +42,29 @@ pub fn start(command: &mut Command) -> Child {
     command.stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
+/// What some work returns. If it takes too long, the test fails, and does not hang.
+#[track_caller]
+pub fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(work()));
+    let result = receiver.recv_timeout(TIME_LIMIT);
+    result.expect("it ends in time")
+}
+
 /// Runs the program on an input, to its end.
-pub fn run(arguments: &[&str], input: impl AsRef<[u8]> + Send) -> Output {
+#[track_caller]
+pub fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     run_command(&mut program(arguments), input)
 }
 
-pub fn run_command(command: &mut Command, input: impl AsRef<[u8]> + Send) -> Output {
+#[track_caller]
+pub fn run_command(command: &mut Command, input: impl AsRef<[u8]>) -> Output {
     let mut child = start(command);
     let mut stdin = child.stdin.take().expect("it is piped");
-    let output = thread::scope(|scope| {
-        scope.spawn(move || {
-            // The program may end before it has read everything.
-            let _ = stdin.write_all(input.as_ref());
-        });
-        child.wait_with_output().expect("the program ends")
-    });
+    let input = input.as_ref().to_owned();
+    // The program may end before it has read everything.
+    thread::spawn(move || stdin.write_all(&input));
+    let output = in_time(|| child.wait_with_output().expect("it ends"));
     Output {
         replies: String::from_utf8(output.stdout).expect("replies are UTF-8"),
         errors: String::from_utf8(output.stderr).expect("errors are UTF-8"),
@@ -55,52 +72,69 @@ pub fn run_command(command: &mut Command, input: impl AsRef<[u8]> + Send) -> Out
     }
 }
 
+/// All replies that a node of the library gives to an input.
+#[track_caller]
+pub fn serve(backends: &[&str], input: impl Read + Send + 'static) -> String {
+    let backends = backends.iter().map(|&name| name.to_owned()).collect();
+    let mut node = Node::new(backends).expect("no name repeats");
+    in_time(move || {
+        let mut replies = Vec::new();
+        least_connections::serve(&mut node, input, &mut replies).expect("memory can be written");
+        String::from_utf8(replies).expect("replies are UTF-8")
+    })
+}
+
 /// A running program that is sent input piece by piece.
 pub struct Live {
-    child: Child,
-    stdin: Option<ChildStdin>,
+    pub child: Child,
     replies: Receiver<String>,
 }
 
 impl Live {
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = start(&mut program(arguments));
+        Self::open(&mut program(arguments))
+    }
+
+    pub fn open(command: &mut Command) -> Self {
+        let mut child = start(command);
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, replies) = channel();
         thread::spawn(move || {
             let mut lines = stdout.lines().map_while(Result::ok);
             lines.try_for_each(|line| sender.send(line))
         });
-        let stdin = child.stdin.take();
-        Self {
-            child,
-            stdin,
-            replies,
-        }
+        Self { child, replies }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let stdin = self.stdin.as_mut().expect("it is open");
+        let stdin = self.child.stdin.as_mut().expect("it is open");
         stdin.write_all(bytes.as_ref()).expect("the program reads");
     }
 
-    /// The next reply. The time limit makes the test fail, and not hang, if there is none.
+    /// The next reply, with its line break.
     #[track_caller]
     pub fn reply(&self) -> String {
-        let reply = self.replies.recv_timeout(Duration::from_secs(60));
-        reply.expect("there is a reply")
-    }
-
-    pub fn end_input(&mut self) {
-        drop(self.stdin.take());
+        let reply = self.replies.recv_timeout(TIME_LIMIT);
+        reply.expect("there is a reply") + "\n"
     }
 
     /// Ends the input. There are no further replies.
     #[track_caller]
     pub fn assert_ends(mut self) {
-        self.end_input();
-        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
-        assert_eq!(self.replies.recv().ok(), None, "one reply too many");
+        drop(self.child.stdin.take());
+        self.assert_ended();
+    }
+
+    /// There are no further replies, whether the input has ended or not.
+    #[track_caller]
+    pub fn assert_ended(mut self) {
+        let (status, reply) = in_time(move || {
+            // Waiting closes it, if it is there.
+            let _stdin = self.child.stdin.take();
+            let status = self.child.wait().expect("it ends");
+            (status, self.replies.recv().ok())
+        });
+        assert_eq!((status.code(), reply), (Some(0), None));
     }
 }
 
@@ -116,11 +150,8 @@ impl Live {
 #[track_caller]
 pub fn assert_transcript(arguments: &[&str], transcript: &str) {
     let (mut input, mut replies) = (String::new(), String::new());
-    for line in transcript
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.is_empty())
-    {
+    let lines = transcript.lines().map(str::trim_start);
+    for line in lines.filter(|line| !line.is_empty()) {
         let (mark, line) = line.split_at(2);
         let side = match mark {
             "> " => &mut input,
@@ -134,10 +165,30 @@ pub fn assert_transcript(arguments: &[&str], transcript: &str) {
 
 /// Asserts that the program answers `input` with just these lines, in which `…` is for anything.
 #[track_caller]
-pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]> + Send, replies: &str) {
+pub fn assert_replies(arguments: &[&str], input: impl AsRef<[u8]>, replies: &str) {
     let output = run(arguments, input);
     assert_lines(&without_times(&output.replies), replies, "replies");
     assert_eq!((output.errors.as_str(), output.status), ("", Some(0)));
+}
+
+/// The bytes of an input as tables have it: `⏎` is a line break, `↵` a carriage return, `⇥` a tab, `⌘` a byte order mark,
+/// `␣` a no-break space, `␇` a bell, `¤` a byte that is not UTF-8, and `§` a message.
+pub fn bytes_of(input: &str) -> Vec<u8> {
+    let (mut bytes, buffer) = (Vec::new(), &mut [0; 4]);
+    for character in input.chars() {
+        bytes.extend_from_slice(match character {
+            '⏎' => b"\n",
+            '↵' => b"\r",
+            '⇥' => b"\t",
+            '⌘' => "\u{feff}".as_bytes(),
+            '␣' => "\u{a0}".as_bytes(),
+            '␇' => b"\x07",
+            '¤' => b"\xff",
+            '§' => STATS.as_bytes(),
+            other => other.encode_utf8(buffer).as_bytes(),
+        });
+    }
+    bytes
 }
 
 /// A line for standard error, with the program's name before it.
@@ -152,14 +203,11 @@ pub fn assert_lines(written: &str, expected: &str, what: &str) {
     for (number, expected) in (1..).zip(expected.lines()) {
         let line = lines.next().unwrap_or("nothing");
         let same = is_like(line, expected);
-        assert!(
-            same,
-            "line {number} of the {what} is\n{line}\nand not\n{expected}"
-        );
+        assert!(same, "{what}, line {number}: {line}\nis not {expected}");
     }
-    assert_eq!(lines.next(), None, "after the last of the {what}");
+    assert_eq!(lines.next(), None, "{what}, after the last line");
     let whole = written.is_empty() || written.ends_with('\n');
-    assert!(whole, "the {what} end with a line break");
+    assert!(whole, "{what}, the last line break");
 }
 
 /// Whether a line is as `pattern`, in which `…` is for anything.

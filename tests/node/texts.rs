@@ -2,94 +2,90 @@
 
 use serde_json::Value;
 
-use crate::support::{TWO, assert_replies, is_like, run};
+use crate::support::{TWO, assert_replies, bytes_of, is_like, run};
 
 /// A pool of two refuses the last of these messages. Of the two, api-1 has none active and api-2 is draining.
 const REFUSED: &str = r#"
-    {"type": "sing"} => 10 unknown message type "sing": the known ones are init, http_request, request_complete, drain, resume, stats and echo
+    {"type": "sing"} => 10 unknown message type "sing": the known ones are init, http_request, request_complete, drain, resume, add, remove, stats, echo
     {"type": "init", "algorithm": "random"} => 10 unknown algorithm "random": the only one is "least-connections"
     {"type": "drain"} => 12 missing "backend": a string, the name of a backend
     {"type": "echo"} => 12 missing "echo": any JSON value
     {"msg_id": null} => 12 missing "type": a string, such as "http_request"
     {"type": 5} => 12 type must be a string, such as "http_request", not 5
-    {"type": "stats", "backends": "api-1"} => 12 backends must be a list of strings, not "api-1"
-    {"type": "stats", "algorithm": 1} => 12 algorithm must be a string, not 1
-    {"type": "stats", "node_id": ["n"]} => 12 node_id must be a string, not ["n"]
-    {"type": "stats", "node_ids": [1,	2]} => 12 node_ids must be a list of strings, not [1, 2]
-    {"type": "stats", "backend": {}} => 12 backend must be a string, the name of a backend, not {}
-    {"type": "stats", "active_connections": [1,2]} => 12 active_connections must be an object of backend names and integers, not [1,2]
-    {"type": "stats", "active_connections": {"a": "five"}} => 12 active_connections of "a" must be an integer from 0 to 9007199254740991, not "five"
+    {"type": "init", "backends": "api-1"} => 12 backends must be a list of strings, not "api-1"
+    {"type": "http_request", "algorithm": 1} => 12 algorithm must be a string, not 1
+    {"type": "init", "node_id": ["n"]} => 12 node_id must be a string, not ["n"]
+    {"type": "init", "node_ids": [1,⇥2]} => 12 node_ids must be a list of strings, not [1, 2]
+    {"type": "add", "backend": {}} => 12 backend must be a string, the name of a backend, not {}
+    {"type": "init", "active_connections": [1,2]} => 12 active_connections must be an object of backend names and integers, not [1,2]
+    {"type": "http_request", "active_connections": {"b": 1, "a": "five"}} => 12 active_connections of "a" must be an integer from 0 to 9007199254740991, not "five"
     {"type": "stats", "msg_id": -1} => 12 msg_id must be an integer from 0 to 18446744073709551615, not -1
     {"type": "stats", "type": "stats"} => 12 duplicate field `type`
     {"type": "stats", "msg_id": 1.0, "msg_id": null} => 12 duplicate field `msg_id`
-    {"type": "init", "backends": ["b", "a", "b"]} => 12 "b" is listed twice in backends
-    {"type": "init", "node_ids": ["a", "a"]} => 12 "a" is listed twice in node_ids
+    {"type": "init", "backends": ["b", "a", "b"]} => 12 "b" is listed twice
+    {"type": "http_request", "active_connections": {"api-2": 1, "api-1": 1, "api-2": 1}} => 12 "api-2" is listed twice
+    {"type": "add", "backend": ""} => 12 a backend's name is empty
     {"type": "drain", "backend": "z"} => 20 unknown backend "z": the pool has "api-1", "api-2"
     {"type": "init", "backends": [], "active_connections": {"z": 0}} => 20 unknown backend "z": the pool is empty
+    {"type": "add", "backend": "api-2"} => 21 backend "api-2" is in the pool already
     {"type": "request_complete", "backend": "api-1"} => 22 backend "api-1" has no active connection to complete
     {"type": "drain", "backend": "1234567890123456789012345678901234567890"} => 20 unknown backend "1234567890123456789012345678901234567890": the pool has "api-1", "api-2"
     {"type": "drain", "backend": "ééééééééééééééééééééééééééééééééééééééééé"} => 20 unknown backend "éééééééééééééééééééééééééééééééééééééééé…": the pool has "api-1", "api-2"
     {"type": "drain", "backend": " a  \"'\\\n\u0000\u00a0\u200b\ufefff\u0301"} => 20 unknown backend " a  "'\\n\0\u{a0}\u{200b}\u{feff}f́": the pool has "api-1", "api-2"
     {"type": 12345678901234567890123456789012345678901} => 12 type must be a string, such as "http_request", not 1234567890123456789012345678901234567890…
     {"type": "drain", "backend": "api-1"} {"type": "http_request"} => 11 every backend is draining: resume one of "api-1", "api-2"
-    {"type": "init", "backends": []} {"type": "http_request"} => 11 the pool is empty: name backends in active_connections, in an init, or on the command line
+    {"type": "init", "backends": []} {"type": "http_request"} => 11 the pool is empty: add a backend, or name backends in an init or on the command line
     {"type": "init", "backends": ["a", "b", "c", "d", "e", "f", "g"]} {"type": "drain", "backend": "z"} => 20 unknown backend "z": the pool has "a", "b", "c", "d", "e" and 2 more
-    {"src": 5, "dest": "n"} => 12 neither an envelope (its "src" and "dest" are strings) nor a body (it has a "type")
-    {"dest": "n"} => 12 neither an envelope (its "src" and "dest" are strings) nor a body (it has a "type")
-    {"body": {"type": "stats"}} => 12 neither an envelope (its "src" and "dest" are strings) nor a body (it has a "type")
+    {"dest": "n", "body": {"type": "stats"}} => 12 missing "src": a string
+    {"src": 5, "dest": "n", "body": {"type": "stats"}} => 12 src must be a string, not 5
+    {"src": "c", "dest": [], "body": {"type": "stats"}} => 12 dest must be a string, not []
     {"src": "c", "dest": "n"} => 12 missing "body": an object with a "type"
     {"src": "c", "dest": "n", "body": 5} => 12 body must be an object with a "type", not 5
-    {"src": 5, "src": "c", "dest": "n", "body": {"type": "stats"}} => 12 duplicate field `src`
 "#;
 
 #[test]
 fn of_refused_messages_name_the_field_or_the_backend() {
     let draining = r#"{"type": "drain", "backend": "api-2"}"#;
-    for case in REFUSED.trim().lines() {
-        let (messages, refusal) = case
-            .trim()
-            .split_once(" => ")
-            .expect("messages => an error");
+    for case in REFUSED.trim().lines().map(str::trim) {
+        let (messages, refusal) = case.split_once(" => ").expect("messages => an error");
         let (code, text) = refusal.split_once(' ').expect("a code and a text");
-        let replies = run(TWO, format!("{draining} {messages}")).replies;
-        let (code, text) = (code, Value::from(text));
-        let error = format!("\"code\": {code}, \"text\": {text}}}");
-        let last = replies
-            .trim_end()
-            .trim_end_matches("}}")
-            .trim_end_matches('}');
-        assert!(
-            last.ends_with(error.trim_end_matches('}')),
-            "{replies}\n{error}"
-        );
+        let replies = run(TWO, bytes_of(&format!("{draining} {messages}"))).replies;
+        let error = format!("\"code\": {code}, \"text\": {}", Value::from(text));
+        let last = replies.trim_end().trim_end_matches('}');
+        assert!(last.ends_with(&error), "{replies}\n{error}");
     }
 }
 
-/// Input that cannot be read, each case as line 2. In the input, ⏎ is a line break, ^ a tab, and ␣ a no-break space. In a
-/// text, … is for what `serde_json` says.
+/// Input that cannot be read, each case as line 2. The signs of the input are those of [`bytes_of`]. In a text, … is for what
+/// `serde_json` says.
 const UNREADABLE: &str = r#"
-    hello => : not a JSON object, which starts with {: `hello`
-    "a  b"^'\␇ => : not a JSON object, which starts with {: `"a b" '\\u{7}`
-    ␣{"type": "stats"} => : not a JSON object, which starts with {: `\u{a0}{"type": "stats"}`
-    {"type": "stats"} and so on => : not a JSON object, which starts with {: `and so on`
-    [{"type": "stats"},{"type": "stats", "x": 1}] => : not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[{"type": "stats"},{"type": "stats", "x"…`
-    {"msg_id": 1, msg_id: 2} => , column 15: expected a key in double quotes: `msg_id: 2}`
-    {'a': 1} => , column 2: expected a key in double quotes: `'a': 1}`
-    {"a": True} => , column 7: …: `True}`
-    {"é": nul} => , column 11: …: `}`
-      {"a" 1} => , column 8: …: `1}`
-    {"a": [⏎1^  2⏎]} => 3, column 5: …: `2`
-    {"a":⏎ b, "c": 12345678901234567890123456789012345678901234567890⏎} => 3, column 2: …: `b, "c": 12345678901234567890123456789012…`
-    {"a": "^b"} => , column 7: …control…: `b"}`
-    {"a": "b => : missing closing quote
-    {⏎ "a": "b,⏎ "c": 1⏎} => 3: missing closing quote
-    {"a": "\u"} => : …escape
-    {"a": "\u12é4"} => , column 13: …escape: `é4"}`
-    {"a": tru => : …
-    {"a": [⏎tru⏎]} => 3: …
-    {"\ud800": 1} => : …: `{"\ud800": 1}`
-    {"src": "c",⏎{} => : unfinished message: `{"src": "c",`
-    {"a": [1⏎⏎ => : unfinished message: `{"a": [1`
+    hello => line 2: not a JSON object, which starts with {: `hello`
+    "a  b"⇥'\␇ => line 2: not a JSON object, which starts with {: `"a b" '\\u{7}`
+    ␣{"type": "stats"} => line 2: not a JSON object, which starts with {: `\u{a0}{"type": "stats"}`
+    {"type": "stats"} and so on => line 2: not a JSON object, which starts with {: `and so on`
+    [{"type": "stats"},{"type": "stats", "x": 1}] => line 2: not a JSON object but a list (send its entries one by one, as jq -c '.[]' prints them): `[{"type": "stats"},{"type": "stats", "x"…`
+    {"msg_id": 1, msg_id: 2} => line 2, column 15: expected a key in double quotes: `msg_id: 2}`
+    {'a': 1} => line 2, column 2: expected a key in double quotes: `'a': 1}`
+    {"a": 1, } => line 2, column 10: trailing comma: `}`
+    {"a": {"b": 1,⏎} } => line 3, column 1: trailing comma: `} }`
+    {"a": True} => line 2, column 7: …: `True}`
+    {"é": nul} => line 2, column 11: …: `}`
+      {"a" 1} => line 2, column 8: …: `1}`
+    {"a": [⏎1⇥  2⏎]} => line 3, column 5: …: `2`
+    {"a":⏎ b, "c": 12345678901234567890123456789012345678901234567890⏎} => line 3, column 2: …: `b, "c": 12345678901234567890123456789012…`
+    {"a": "⇥b"} => line 2, column 7: …control…: `b"}`
+    {"a": "b => line 2: missing closing quote
+    {⏎ "a": "b,⏎ "c": 1⏎} => line 3: missing closing quote
+    {"msg_id⏎ => line 2: missing closing quote
+    {"a": "\u"} => line 2: invalid escape…
+    {"a": "\u12é4"} => line 2, column 13: …escape: `é4"}`
+    {"a": tru => line 2: …
+    {"a": [⏎tru⏎]} => line 3: …
+    {"\ud800": 1} => line 2, column 9: …: `": 1}`
+    {"src": "c",⏎{} => line 2: unfinished message: `{"src": "c",`
+    {} §⏎⏎{"a": [1⏎⏎,2⏎{} => line 4: unfinished message: `{"a": [1 ,2`
+    {"a": [1⏎⏎ => line 2: unfinished message: `{"a": [1`
+    ⏎[⏎"a¤ => line 4: not UTF-8
 "#;
 
 #[test]
@@ -97,18 +93,11 @@ fn of_unreadable_input_name_the_line_and_the_reason() {
     for case in UNREADABLE.trim_matches('\n').lines() {
         let (input, text) = case.split_once(" => ").expect("input => a text");
         let input = input.strip_prefix("    ").expect("it is indented");
-        let input = input
-            .replace('⏎', "\n")
-            .replace('^', "\t")
-            .replace('␣', "\u{a0}")
-            .replace('␇', "\u{7}");
-        // A text that does not begin with its line is of line 2.
-        let line = ["line 2", "line "][usize::from(text.starts_with('3'))];
-        let text = Value::from(format!("{line}{text}"));
-        let expected = format!("{{\"type\": \"error\", \"code\": 12, \"text\": {text}}}");
-        for line_break in ["\n", "\r\n"] {
-            let input = format!("{{}}\n{input}\n").replace('\n', line_break);
-            let replies = run(&[], &input).replies;
+        let text = Value::from(text);
+        let expected = format!(r#"{{"type": "error", "code": 12, "text": {text}}}"#);
+        for line_break in ["⏎", "↵⏎"] {
+            let input = format!("{{}}⏎{input}⏎").replace('⏎', line_break);
+            let replies = run(&[], bytes_of(&input)).replies;
             let found = replies.lines().any(|line| is_like(line, &expected));
             assert!(found, "{input}{replies}{expected}");
         }
@@ -118,12 +107,14 @@ fn of_unreadable_input_name_the_line_and_the_reason() {
 #[test]
 fn of_lines_that_are_no_text_say_why() {
     let long = "x".repeat((16 << 20) + 10);
+    let lines = "[".to_owned() + &(" ".repeat(1 << 20) + "\n").repeat(17);
     for (line, why) in [
         (&b"\"caf\xe9\""[..], "not UTF-8"),
         (long.as_bytes(), "longer than 16 MiB"),
+        (lines.as_bytes(), "longer than 16 MiB"),
     ] {
-        let reply = format!("{{\"type\": \"error\", \"code\": 12, \"text\": \"line 2: {why}\"}}\n");
-        assert_replies(&[], [b"\n", line, b"\n"].concat(), &reply);
+        let reply = format!(r#"{{"type": "error", "code": 12, "text": "line 2: {why}"}}"#);
+        assert_replies(&[], [b"\n", line, b"\n"].concat(), &(reply + "\n"));
     }
 }
 
@@ -136,7 +127,9 @@ fn are_short_and_plain_whatever_the_input_is() {
         {"type": "init", "backends": ["LONG", "LONG"]} {"type": "stats", "msg_id": "LONG"}
         {"type": "drain", "backend": "LONG1"} {"type": "drain", "backend": "LONG2"} {"type": "drain", "backend": "LONG3"}
         {"type": "drain", "backend": "LONG4"} {"type": "drain", "backend": "LONG5"} {"type": "drain", "backend": "LONG6"}
-        {"type": "http_request"} ["LONG"] {"a": x LONG} {"a":    [LONG]}
+        {"type": "http_request"} {"type": "add", "backend": "LONG1"} ["LONG"]
+        {"a": x LONG}
+        {"a":    [LONG]}
         LONG
         {"a": "LONG
     "#;
@@ -144,16 +137,15 @@ fn are_short_and_plain_whatever_the_input_is() {
     for filler in escapes.chain(["\u{1}", "\u{2028}", "\u{85}", "\u{10ffff}", " \t"]) {
         let replies = run(&[], MESSAGES.replace("LONG", &filler.repeat(100))).replies;
         let replies = replies.lines().filter(|reply| !reply.contains("_ok"));
-        let texts = replies.map(|reply| {
+        let mut texts = 0;
+        for reply in replies {
             let reply: Value = serde_json::from_str(reply).expect("it is JSON");
-            reply["text"].as_str().unwrap_or_default().to_owned()
-        });
-        let texts: Vec<_> = texts.collect();
-        assert!(texts.len() >= 8, "{texts:?}");
-        for text in texts {
+            let text = reply["text"].as_str().unwrap_or_default();
             let is_plain = |c: char| !c.is_control() && !"\u{2028}\u{2029}".contains(c);
-            assert!(text.chars().all(is_plain), "{text:?}");
-            assert!(text.chars().count() <= 400, "{text:?}");
+            let is_short = text.chars().count() <= 400;
+            assert!(is_short && text.chars().all(is_plain), "{text:?}");
+            texts += 1;
         }
+        assert!(texts >= 8, "only {texts}");
     }
 }
