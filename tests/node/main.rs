@@ -11,6 +11,7 @@ macro_rules! rule {
 }
 
 mod bounds;
+mod closing;
 mod conversations;
 mod damage;
 mod durations;
