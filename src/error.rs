@@ -99,9 +99,8 @@ impl fmt::Display for Refusal {
 pub(crate) fn check_names<'a, N: Iterator<Item = &'a str> + Clone>(
     mut names: N,
 ) -> Result<(), Refusal> {
-    // In ascending order after the empty name, none is empty or repeats.
-    let from_empty = [""].into_iter().chain(names.clone());
-    if from_empty.is_sorted_by(|one, next| one < next) {
+    // In ascending order, no name repeats, and only the first may be empty.
+    if names.clone().is_sorted_by(|one, next| one < next) && names.clone().next() != Some("") {
         return Ok(());
     }
     let mut seen = HashSet::new();

@@ -92,11 +92,10 @@ fn message<'a>(
     fields: Object<'a>,
     mistake: Option<Refusal>,
 ) -> Option<Message<'a>> {
-    let kind: Option<Str> = fields.last("type");
-    if fields.has("in_reply_to") || kind.is_some_and(|kind| is_type_of_reply(&kind.0)) {
+    let kind: Result<Str, _> = fields.required("type", TYPE);
+    if fields.has("in_reply_to") || kind.as_ref().is_ok_and(|kind| is_type_of_reply(&kind.0)) {
         return None;
     }
-    let kind = fields.required("type", TYPE);
     let msg_id = fields.optional("msg_id", MSG_ID);
     Some(Message {
         address,
