@@ -52,7 +52,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Visitor<'de> for Entries<'a, V> {
 impl<'a> Object<'a> {
     pub const EMPTY: Self = Self(Vec::new());
 
-    /// The value of a key that must be there, as it is written. It may be null.
+    /// The JSON of a key that must be there. It may be null.
     pub fn written(&self, key: &str, wanted: &str) -> Result<&'a RawValue, Refusal> {
         self.only(key)?.ok_or_else(|| missing(key, wanted))
     }
