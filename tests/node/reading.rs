@@ -133,7 +133,7 @@ mod after {
         ["\u"⏎]⏎hello⏎§ => ! §
     "#) }
 
-    rule! { a_mistake_on_a_later_line_the_rest_of_the_object_is_not_read, assert_answers(r#"
+    rule! { a_later_mistake_the_rest_of_the_object_is_not_read, assert_answers(r#"
         {"a":⏎  x, "b": §,⏎  §,⏎  "c": [⏎]} §⏎  § => ! §
         {"a":⏎x} §⏎  § => ! §
         {"a":⏎  x,⏎  {⏎  }⏎}⏎   § => ! §
