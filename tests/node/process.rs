@@ -176,7 +176,7 @@ fn every_reply_is_written_before_the_input_fails() {
 }
 
 #[test]
-fn the_library_refuses_what_the_program_does_and_never_overflows() {
+fn the_library_refuses_the_same_and_never_overflows() {
     for names in [["a", "b", "a"], ["a", "a", "b"], ["a", "", "b"]] {
         let node = std::thread::spawn(move || Node::new(names.map(str::to_owned).to_vec()));
         let node = node.join().expect("it does not panic").map(drop);
